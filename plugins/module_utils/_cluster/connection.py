@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From authentication options to a connection pool and headers, by the Kubernetes library's own loaders.
+
+Precedence as in kubernetes.core: host with credentials, else kubeconfig or context, else the service account of the pod
+we run in, else the default kubeconfig. Single options override what the files say.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, MissingLibrary
+
+try:
+    import kubernetes.client
+    import kubernetes.config
+    import urllib3
+    from kubernetes.client import rest as kubernetes_rest
+
+    IMPORT_ERROR: ImportError | None = None
+except ImportError as _error:
+    IMPORT_ERROR = _error
+
+_OVERRIDES = {
+    "host": "host",
+    "validate_certs": "verify_ssl",
+    "ca_cert": "ssl_ca_cert",
+    "client_cert": "cert_file",
+    "client_key": "key_file",
+    "proxy": "proxy",
+    "no_proxy": "no_proxy",
+    "username": "username",
+    "password": "password",
+}
+_POOL_SIZE = 64  # one connection per watch and per followed log
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A server, a pool to reach it and the headers that say who we are."""
+
+    host: str
+    pool: t.Any
+    headers: Mapping[str, str]
+    verified: bool  # False: certificates are not checked
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether we send no token or password; a client certificate may still name us."""
+        return "authorization" not in self.headers
+
+
+def open_connection(params: Mapping[str, t.Any]) -> Connection:
+    """Reads files and runs credential plugins as the options say; sends nothing to the server yet."""
+    if IMPORT_ERROR is not None:
+        raise MissingLibrary(
+            f"the Python library {IMPORT_ERROR.name or 'kubernetes'} cannot be imported",
+            advice="Install it where the module runs: pip install 'kubernetes>=24.2.0'.",
+        ) from IMPORT_ERROR
+    configuration = _configuration(params)
+    rest = kubernetes_rest.RESTClientObject(configuration)
+    return Connection(
+        host=configuration.host.rstrip("/"),
+        pool=rest.pool_manager,
+        headers=_headers(configuration, params),
+        verified=bool(configuration.verify_ssl),
+    )
+
+
+def _configuration(params: Mapping[str, t.Any]) -> t.Any:
+    configuration = kubernetes.client.Configuration()
+    try:
+        _load(configuration, params)
+    except BadInput:
+        raise
+    except Exception as error:  # the loader raises whatever YAML, base64 and the file system raise
+        raise BadInput(
+            "cannot read how to reach the cluster",
+            subject=_source(params),
+            seen=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            advice="Give kubeconfig (and context), or host with api_key, or the K8S_AUTH_* environment variables.",
+        ) from error
+    for option, attribute in _OVERRIDES.items():
+        if params.get(option) not in (None, ""):
+            setattr(configuration, attribute, params[option])
+    configuration.connection_pool_maxsize = _POOL_SIZE
+    configuration.keep_alive = True
+    headers = {name: value for name, value in (params.get("proxy_headers") or {}).items() if value}
+    if headers:
+        configuration.proxy_headers = urllib3.util.make_headers(**headers)
+    return configuration
+
+
+def _load(configuration: t.Any, params: Mapping[str, t.Any]) -> None:
+    if params.get("host") and (
+        params.get("api_key")
+        or (params.get("username") and params.get("password"))
+        or (params.get("client_cert") and params.get("client_key"))
+    ):
+        return
+    kubeconfig, context = params.get("kubeconfig"), params.get("context") or None
+    if isinstance(kubeconfig, Mapping):
+        kubernetes.config.load_kube_config_from_dict(
+            config_dict=dict(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+        )
+        return
+    if not kubeconfig and not context:
+        try:
+            kubernetes.config.load_incluster_config(client_configuration=configuration)
+            return
+        except kubernetes.config.ConfigException:
+            if params.get("host"):
+                return
+    kubernetes.config.load_kube_config(
+        config_file=kubeconfig or None,
+        context=context,
+        client_configuration=configuration,
+        persist_config=bool(params.get("persist_config")),
+    )
+
+
+def _source(params: Mapping[str, t.Any]) -> str:
+    kubeconfig, context = params.get("kubeconfig"), params.get("context")
+    if isinstance(kubeconfig, Mapping):
+        source = "kubeconfig given as a dictionary"
+    else:
+        source = f"kubeconfig {kubeconfig or '(default location)'}"
+    return f"{source}, context {context}" if context else source
+
+
+def _headers(configuration: t.Any, params: Mapping[str, t.Any]) -> dict[str, str]:
+    headers = {"user-agent": "longhorn.qa", "accept": "application/json"}
+    token = _token(configuration, params)
+    if token:
+        headers["authorization"] = token
+    if params.get("impersonate_user"):
+        headers["impersonate-user"] = params["impersonate_user"]
+    if params.get("impersonate_groups"):
+        headers["impersonate-group"] = ",".join(params["impersonate_groups"])
+    return headers
+
+
+def _token(configuration: t.Any, params: Mapping[str, t.Any]) -> str:
+    if params.get("api_key"):
+        return f"Bearer {params['api_key']}"
+    if params.get("username") and params.get("password"):
+        basic = urllib3.util.make_headers(basic_auth=f"{params['username']}:{params['password']}")
+        return str(basic["authorization"])
+    for name in ("BearerToken", "authorization"):  # the library renamed it in version 26
+        value = configuration.get_api_key_with_prefix(name)
+        if value:
+            return str(value).strip()
+    return ""

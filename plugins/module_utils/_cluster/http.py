@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP to the API server: requests, streams, and every failure as one of our errors.
+
+Nothing here ever turns a failure into an empty answer.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import typing as t
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.connection import Connection
+
+try:
+    import urllib3
+except ImportError:  # open_connection tells it
+    pass
+
+_CONNECT_TIMEOUT = 10.0
+_FORBIDDEN = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
+_LONGEST_TEXT = 1000
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; ``what`` is how messages call it: "list jobs longhorn-system"."""
+
+    method: str
+    path: str
+    what: str
+    query: Mapping[str, str] | None = None
+    body: bytes | None = None
+    content_type: str = "application/json"
+    timeout: float = 60.0  # longest silence
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete answer with a status below 400."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self, what: str) -> t.Any:
+        """The body, parsed, or ApiFailure."""
+        try:
+            return json.loads(self.body) if self.body else None
+        except ValueError as error:
+            raise errors.ApiFailure(
+                "the answer is not JSON", subject=what, seen=shorten(self.body), status=self.status
+            ) from error
+
+
+class Stream:
+    """An answer that is read while it comes; ``close`` may be called by another thread and wakes a blocked reader."""
+
+    def __init__(self, response: t.Any, what: str) -> None:
+        self._response = response
+        self._what = what
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, as they arrive, until the server ends; Unreachable when the connection breaks or is silent."""
+        while True:
+            try:
+                chunk = self._response.read1(65536)
+            except Exception as error:  # urllib3, ssl and socket errors have no common root
+                raise broken(error, self._what) from error
+            if not chunk:
+                return
+            yield chunk
+
+    def close(self) -> None:
+        """Ends the stream for every reader."""
+        for step in ("shutdown", "close"):
+            try:
+                getattr(self._response, step)()
+            except Exception:  # noqa: BLE001, S110 - a connection that is already gone is what we want
+                pass
+
+
+def send(connection: Connection, request: Request) -> Answer:
+    """Sends a request and reads the whole answer."""
+    response = _open(connection, request)
+    try:
+        body = response.read()
+    except Exception as error:
+        raise broken(error, request.what, connection.host) from error
+    if response.status >= 400:
+        raise refused(connection, request, response=response, body=body)
+    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+def stream(connection: Connection, request: Request) -> Stream:
+    """Sends a request whose answer is read while it comes."""
+    response = _open(connection, request)
+    if response.status >= 400:
+        body = response.read()
+        raise refused(connection, request, response=response, body=body)
+    return Stream(response, request.what)
+
+
+def _open(connection: Connection, request: Request) -> t.Any:
+    headers = dict(connection.headers)
+    if request.body is not None:
+        headers["content-type"] = request.content_type
+    url = connection.host + request.path + ("?" + urlencode(request.query) if request.query else "")
+    try:
+        return connection.pool.request(
+            request.method,
+            url,
+            headers=headers,
+            body=request.body,
+            preload_content=False,
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=request.timeout),
+        )
+    except Exception as error:
+        raise broken(error, request.what, connection.host) from error
+
+
+def broken(error: Exception, what: str, host: str = "") -> errors.LonghornQAError:
+    """No answer, or half of one."""
+    text = f"{type(error).__name__}: {error}"
+    where = f" at {host}" if host else ""
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return errors.Unreachable(
+            f"the certificate of the API server{where} is not trusted", subject=what, seen=_reason(error),
+            advice="Give the cluster's own CA as ca_cert or in the kubeconfig; is this the cluster you mean?",
+        )  # fmt: skip
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return errors.BadInput(
+            "a certificate or key file cannot be read",
+            subject=what,
+            seen=text,
+            advice="Check ca_cert, client_cert, client_key.",
+        )
+    if "ReadTimeout" in text or "read timed out" in text:
+        return errors.Unreachable(f"the API server{where} was silent for too long", subject=what, seen=_reason(error))
+    return errors.Unreachable(
+        f"the API server{where} cannot be reached or broke the connection", subject=what, seen=_reason(error),
+        advice="Is the cluster running, and does the kubeconfig name the right address?",
+    )  # fmt: skip
+
+
+def _reason(error: BaseException) -> str:
+    inner = getattr(error, "reason", None)
+    text = str(inner if isinstance(inner, BaseException) else error)
+    return shorten(re.sub(r"<[^>]*object at 0x[0-9a-f]+>:? ?", "", text).encode())
+
+
+def refused(connection: Connection, request: Request, *, response: t.Any, body: bytes) -> errors.LonghornQAError:
+    """The error of an answer with status 400 or more."""
+    status, message = int(response.status), message_of(body)
+    common: dict[str, t.Any] = {"subject": request.what, "seen": f"{status} {message}".strip()}
+    if status == 401:
+        problem = "no credentials were given" if connection.anonymous else "the credentials are not accepted"
+        return errors.Unauthorized(
+            f"{problem} by the API server at {connection.host}", status=status, **common,
+            advice="The token or certificate is missing, has expired or belongs to another cluster: renew the kubeconfig or api_key.",
+        )  # fmt: skip
+    if status == 403:
+        return _forbidden(message, common)
+    if status == 404:
+        return errors.NotFound("does not exist", **common)
+    if status == 409:
+        return errors.Conflict("somebody else made or changed it meanwhile", **common)
+    if status == 410:
+        return errors.Expired("the server no longer has the changes since then", status=status, **common)
+    if status in (400, 422):
+        return errors.Refused("the API server refused the request's content", **common)
+    return errors.ApiFailure(
+        "the API server could not answer",
+        status=status,
+        retry_after=_seconds(response.headers.get("retry-after")),
+        **common,
+    )
+
+
+def _forbidden(message: str, common: dict[str, t.Any]) -> errors.Forbidden:
+    match = _FORBIDDEN.search(message)
+    verb, resource = (match["verb"], match["resource"]) if match else ("", "")
+    if match and match["group"]:
+        resource = f"{resource}.{match['group']}"
+    needed = f"verb {verb} on {resource}" if match else "permission for this request"
+    return errors.Forbidden(
+        f"{needed} is not granted", status=403, verb=verb, resource=resource, **common,
+        advice=f"Grant it by a Role: {needed}." if match else "Grant it by a Role.",
+    )  # fmt: skip
+
+
+def message_of(body: bytes) -> str:
+    """What an error body says: the message of a Status or of Longhorn's manager, else its text."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return shorten(body)
+    if isinstance(document, dict):
+        told = document.get("message") or document.get("detail") or document.get("error")
+        if isinstance(told, str):
+            return shorten(told.encode())
+    return shorten(body)
+
+
+def shorten(text: bytes) -> str:
+    """Foreign text for a message: one line, printable, not endless."""
+    shown = "".join(c if c.isprintable() else " " for c in text[: _LONGEST_TEXT * 4].decode("utf-8", "replace")).strip()
+    return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + f"... ({len(text)} bytes)"
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isdigit() else None
+
+
+def server_date(headers: Mapping[str, str]) -> t.Any:
+    """The Date header as an aware moment, or None."""
+    try:
+        return email.utils.parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API resources we use, by the names that URLs have. No discovery: three requests less, and no shared cache."""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+
+class Kind(t.NamedTuple):
+    """One resource of one API version."""
+
+    group_version: str  # "v1", "batch/v1"
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core."""
+        return self.group_version.partition("/")[0] if "/" in self.group_version else ""
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, of one object, or of something below it."""
+        parts = ["apis" if "/" in self.group_version else "api", self.group_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        if subresource:
+            parts.append(subresource)
+        return "/" + "/".join(parts)
+
+    def described(self, namespace: str = "", name: str = "") -> str:
+        """How messages name it: ``cronjobs longhorn-system/test-c``."""
+        where = f"{namespace}/{name}" if namespace and name else namespace or name
+        return f"{self.plural} {where}".strip()
+
+
+NAMESPACES = Kind("v1", "namespaces", namespaced=False)
+NODES = Kind("v1", "nodes", namespaced=False)
+PODS = Kind("v1", "pods")
+EVENTS = Kind("v1", "events")
+EVENTS_V1 = Kind("events.k8s.io/v1", "events")
+EVENTS_V1BETA1 = Kind("events.k8s.io/v1beta1", "events")
+SECRETS = Kind("v1", "secrets")
+SERVICES = Kind("v1", "services")
+CONFIGMAPS = Kind("v1", "configmaps")
+JOBS = Kind("batch/v1", "jobs")
+CRONJOBS = Kind("batch/v1", "cronjobs")
+CRONJOBS_V1BETA1 = Kind("batch/v1beta1", "cronjobs")  # the only one before Kubernetes 1.21
+DEPLOYMENTS = Kind("apps/v1", "deployments")
+DAEMONSETS = Kind("apps/v1", "daemonsets")
+ACCESS_REVIEWS = Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False)
+
+
+def longhorn(plural: str, version: str = "v1beta1") -> Kind:
+    """A kind of Longhorn's own group; ``v1beta1`` up to release 1.2, ``v1beta2`` since."""
+    return Kind(f"longhorn.io/{version}", plural)
+
+
+VOLUMES = longhorn("volumes")
+ENGINES = longhorn("engines")
+ENGINE_IMAGES = longhorn("engineimages")
+SETTINGS = longhorn("settings")
+LONGHORN_NODES = longhorn("nodes")

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the project's checks: one line per step, the output only of a step that failed, the sum at the end.
+
+    build/test.py                 everything
+    build/test.py --group lint    one group
+    build/test.py --step mypy     one step
+    build/test.py --list          what there is
+
+The last line is always ``N passed, N failed``: pytest's cases are counted one by one, every other step counts as one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import typing as t
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+OUTPUT = ROOT / "tests" / "output"
+PYTHON = str(BIN / "python")
+CODE = ("plugins", "lab", "tests", "build", "molecule")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check. ``subject`` must exist: a step about something that is not there is a failure, not a success."""
+
+    group: str
+    name: str
+    command: tuple[str, ...]
+    subject: str
+    env: t.Mapping[str, str] = field(default_factory=dict)
+    pytest: bool = False
+    minutes: float = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    passed: int
+    failed: int
+    text: str
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    return (str(BIN / name), *arguments)
+
+
+def script(name: str, *arguments: str) -> tuple[str, ...]:
+    return (PYTHON, str(ROOT / "build" / name), *arguments)
+
+
+def pytest_step(group: str, name: str, *arguments: str, minutes: float = 5) -> Step:
+    command = (PYTHON, "-m", "pytest", "-q", f"--junit-xml={junit_of(name)}", *arguments)
+    return Step(group, name, command, arguments[0], pytest=True, minutes=minutes)
+
+
+def junit_of(name: str) -> Path:
+    return OUTPUT / "junit" / f"{name}.xml"
+
+
+UTILS = "ansible_collections.longhorn.qa.plugins.module_utils"
+
+STEPS: tuple[Step, ...] = (
+    Step("lint", "ruff-check", tool("ruff", "check", "--quiet", *CODE), "plugins"),
+    Step("lint", "ruff-format", tool("ruff", "format", "--check", "--quiet", *CODE), "plugins"),
+    Step("lint", "mypy-collection", tool("mypy", "-p", UTILS), "plugins/module_utils"),
+    Step("lint", "mypy-lab", tool("mypy", "-p", "longhorn_qa_lab"), "lab/longhorn_qa_lab"),
+    Step("lint", "import-linter", tool("lint-imports"), "pyproject.toml", env={"PYTHONPATH": "collections:lab"}),
+    Step("lint", "yamllint", tool("yamllint", "--strict", "."), ".yamllint"),
+    Step("lint", "ansible-lint", tool("ansible-lint", "--offline", "-q"), ".ansible-lint"),
+    Step("lint", "changelog", tool("antsibull-changelog", "lint"), "changelogs/config.yaml"),
+    Step("sanity", "ansible-test", script("stage.py", "sanity"), "tests/config.yml", minutes=10),
+    Step("sanity", "collection-docs", script("stage.py", "docs"), "meta/runtime.yml"),
+    Step("sanity", "ansible-doc", script("plugin_docs.py"), "plugins/modules"),
+    pytest_step("unit", "unit", "tests/unit", minutes=8),
+    Step("unit", "bare-interpreter", script("bare.py"), "tests/unit/plugins/module_utils/_history"),
+)
+
+
+def listing() -> str:
+    return "\n".join(f"{step.group:<12} {step.name}" for step in STEPS)
+
+
+def environment(step: Step) -> dict[str, str]:
+    env = {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_HOME": str(ROOT / ".ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        "NO_COLOR": "1",
+        **step.env,
+    }
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
+
+
+def run(step: Step) -> Outcome:
+    if not (ROOT / step.subject).exists():
+        return Outcome(0, 1, f"{step.subject} does not exist, so there is nothing that this step could check\n")
+    junit_of(step.name).unlink(missing_ok=True)
+    try:
+        done = subprocess.run(
+            step.command,
+            cwd=ROOT,
+            env=environment(step),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=step.minutes * 60,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        text = (late.output or b"").decode(errors="replace")
+        return Outcome(0, 1, f"{text}\nstopped: still running after {step.minutes} minutes\n")
+    text = done.stdout.decode(errors="replace")
+    if not step.pytest:
+        return Outcome(int(done.returncode == 0), int(done.returncode != 0), text)
+    passed, failed = count(junit_of(step.name))
+    if done.returncode and not failed:
+        failed = 1  # pytest itself failed: nothing collected, an error in a plugin, a crash
+    return Outcome(passed, failed, text)
+
+
+def count(report: Path) -> tuple[int, int]:
+    if not report.exists():
+        return 0, 0
+    suites = ElementTree.parse(report).getroot().iter("testsuite")  # noqa: S314 - written by our own pytest a moment ago
+    passed = failed = 0
+    for suite in suites:
+        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        failed += bad
+        passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
+    return passed, failed
+
+
+def show(step: Step, outcome: Outcome, seconds: float) -> None:
+    word = "FAILED" if outcome.failed else "ok"
+    cases = f"{outcome.passed} passed" if step.pytest else ""
+    print(f"{word:<7} {seconds:6.1f} s  {step.group:<12} {step.name:<18} {cases}".rstrip(), flush=True)
+    if outcome.failed:
+        print(f"--- {step.name}: {' '.join(step.command)}")
+        print(outcome.text.rstrip())
+        print(f"--- end of {step.name}", flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--group", action="append", default=[], choices=sorted({step.group for step in STEPS}))
+    parser.add_argument("--step", action="append", default=[], choices=[step.name for step in STEPS])
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    if args.list:
+        print(listing())
+        return 0
+    everything = not (args.group or args.step)
+    chosen = [step for step in STEPS if everything or step.group in args.group or step.name in args.step]
+    (OUTPUT / "junit").mkdir(parents=True, exist_ok=True)
+    passed = 0
+    failures: dict[str, int] = {}
+    for step in chosen:
+        started = time.monotonic()
+        outcome = run(step)
+        show(step, outcome, time.monotonic() - started)
+        passed += outcome.passed
+        if outcome.failed:
+            failures[step.name] = outcome.failed
+    if failures:
+        print(f"failed: {', '.join(failures)}")
+    print(f"{passed} passed, {sum(failures.values())} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cells of a run, and what roles need of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import CellError, plan_cells
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry
+
+Document = dict[str, t.Any]
+
+
+def _cells(images: t.Any, **options: t.Any) -> list[Document]:
+    """One cell for each engine image and task."""
+    registry = str(options.pop("registry", "") or "")
+    try:
+        moved = [{**image, "image": in_registry(str(image.get("image") or ""), registry)} for image in images]
+        return [plain(cell) for cell in plan_cells(moved, **options)]
+    except CellError as error:
+        raise AnsibleFilterError(f"longhorn.qa.cells: {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AnsibleFilterError(
+            f"longhorn.qa.cells: expected a list of {{image, broken}} and the options tasks, run_id, cron: {error}"
+        ) from error
+
+
+def _volumes(cells: list[Document]) -> list[Document]:
+    """What the role volume takes."""
+    return [{"name": cell["volume"], "engine_image": cell["engine_image"]} for cell in cells]
+
+
+def _jobs(cells: list[Document]) -> list[Document]:
+    """What the role recurring_job takes."""
+    return [
+        {"volume": cell["volume"], "name": cell["job"], **{key: cell[key] for key in ("task", "cron", "retain")}}
+        for cell in cells
+    ]
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Filters by name."""
+        return {"cells": _cells, "cell_volumes": _volumes, "cell_jobs": _jobs}

@@ -22,7 +22,7 @@ Source = t.Literal["job", "manager", "engine-manager"]
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 
 
-class UnknownRelease(ValueError):
+class UnknownRelease(ValueError):  # noqa: N818 - says what is wrong, as the others do
     """No profile for this release and task, or no release could be told; the message says what to do."""
 
 
@@ -60,7 +60,7 @@ class KnownIssue:
 
 @dataclass(frozen=True)
 class Profile:
-    """What one release does for one task. Any one line of ``warnings`` proves that its deletion was tried and failed."""
+    """What one release does for one task. Any line of ``warnings`` proves that its deletion was tried and failed."""
 
     release: str
     task: Task

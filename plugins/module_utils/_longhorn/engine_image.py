@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Engine images: what one looks like, what to do to have or lose one, and when it can be used."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, Plan, Step
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
+
+_READY_STATES = ("ready", "deployed")  # up to 1.1.0, and since
+_TERMINAL_STATES = ("incompatible", "error")
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """An EngineImage object as far as it matters here. A half-born one has an empty state."""
+
+    name: str
+    image: str
+    state: str = ""
+    ref_count: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    git_commit: str = ""
+    cli_api_version: int = 0
+    cli_api_min_version: int = 0
+    controller_api_version: int = 0
+    controller_api_min_version: int = 0
+    reason: str = ""  # the message of its "ready" condition
+    deleting: bool = False
+
+    @classmethod
+    def from_object(cls, document: Mapping[str, t.Any]) -> EngineImage:
+        """From the custom resource."""
+        metadata, status = document.get("metadata") or {}, document.get("status") or {}
+        return cls(
+            name=str(metadata.get("name", "")),
+            image=str((document.get("spec") or {}).get("image", "")),
+            state=str(status.get("state") or ""),
+            ref_count=int(status.get("refCount") or 0),
+            labels=dict(metadata.get("labels") or {}),
+            git_commit=str(status.get("gitCommit") or ""),
+            cli_api_version=int(status.get("cliAPIVersion") or 0),
+            cli_api_min_version=int(status.get("cliAPIMinVersion") or 0),
+            controller_api_version=int(status.get("controllerAPIVersion") or 0),
+            controller_api_min_version=int(status.get("controllerAPIMinVersion") or 0),
+            reason=_ready_message(status.get("conditions")),
+            deleting=bool(metadata.get("deletionTimestamp")),
+        )
+
+    @property
+    def usable(self) -> bool:
+        """Whether volumes may be moved to it now."""
+        return self.state in _READY_STATES and not self.deleting
+
+    def summary(self, *, default: bool) -> dict[str, t.Any]:
+        """What a module returns and shows."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "state": self.state,
+            "ref_count": self.ref_count,
+            "default": default,
+            "git_commit": self.git_commit,
+            "cli_api_version": self.cli_api_version,
+            "controller_api_version": self.controller_api_version,
+        }
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What is wanted. ``default`` None leaves the default engine image as it is."""
+
+    image: str
+    state: t.Literal["present", "absent"] = "present"
+    default: bool | None = None
+    run_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return names.engine_image_name(self.image)
+
+
+def plan(existing: EngineImage | None, desired: Desired, *, default_image: str, used_by: Iterable[str] = ()) -> Plan:
+    """How to get there. ``used_by``: volumes with this image that are not being deleted."""
+    validate(desired)
+    if desired.state == "absent":
+        return _absent(existing, desired, default_image=default_image, used_by=sorted(used_by))
+    return _present(existing, desired, default_image=default_image)
+
+
+def validate(desired: Desired) -> None:
+    """InvalidRequest for what can be told without a cluster."""
+    problems = names.image_problems(desired.image) + names.run_id_problems(desired.run_id)
+    if problems:
+        raise InvalidRequest("; ".join(problems))
+
+
+def _present(existing: EngineImage | None, desired: Desired, *, default_image: str) -> Plan:
+    is_default = default_image == desired.image
+    if desired.default is False and is_default:
+        raise InvalidRequest(
+            f"engine image {desired.image} is the default one and there always is one: "
+            "make another image the default instead"
+        )
+    steps = []
+    if existing is None or existing.deleting:
+        steps.append(Step("create", f"register engine image {desired.image} as {desired.name}"))
+    if desired.default and not is_default:
+        steps.append(Step("set_default", f"make {desired.image} the default engine image instead of {default_image}"))
+    return Plan(
+        before=_shown(existing, default=is_default),
+        after={"image": desired.image, "state": "present", "default": bool(desired.default) or is_default},
+        steps=tuple(steps),
+    )
+
+
+def _absent(existing: EngineImage | None, desired: Desired, *, default_image: str, used_by: list[str]) -> Plan:
+    before = _shown(existing, default=default_image == desired.image)
+    after = _shown(None, default=False)
+    if existing is None or existing.deleting:
+        return Plan(before=before, after=after)
+    if desired.run_id and not names.owned_by_run(existing.labels, desired.run_id):
+        return Plan(before=before, after=before)  # somebody else's, which the run only used
+    if default_image == desired.image:
+        raise InvalidRequest(
+            f"engine image {desired.image} ({existing.name}) is the default one and cannot be removed: "
+            "make another image the default first"
+        )
+    if used_by:
+        raise InvalidRequest(
+            f"engine image {desired.image} ({existing.name}) is in use by volume {', '.join(used_by)}: "
+            "delete these volumes or move them to another engine image first"
+        )
+    return Plan(before=before, after=after, steps=(Step("delete", f"remove engine image {desired.image}"),))
+
+
+def _shown(existing: EngineImage | None, *, default: bool) -> dict[str, t.Any]:
+    if existing is None:
+        return {"image": "", "state": "absent", "default": False}
+    return {"image": existing.image, "state": "present", "default": default}
+
+
+def ready(existing: EngineImage | None) -> Progress:
+    """Whether it can be used. Incompatible or broken ones never will be."""
+    if existing is None:
+        return pending("the engine image does not exist")
+    seen = f"state={existing.state or 'none yet'}" + (f" ({existing.reason})" if existing.reason else "")
+    if existing.state in _TERMINAL_STATES:
+        if existing.state == "incompatible":
+            seen += (
+                f", its CLI API is {existing.cli_api_version} (at least {existing.cli_api_min_version}): "
+                "this Longhorn cannot work with it"
+            )
+        return failed(seen)
+    return done(seen) if existing.usable else pending(seen)
+
+
+def unused(existing: EngineImage | None) -> Progress:
+    """Whether nothing refers to it any more, so that it may be removed."""
+    if existing is None or existing.ref_count == 0:
+        return done("refCount=0")
+    return pending(f"refCount={existing.ref_count}")
+
+
+def gone(existing: EngineImage | None) -> Progress:
+    """Whether it was removed."""
+    return done("gone") if existing is None else pending(f"state={existing.state} refCount={existing.ref_count}")
+
+
+def live_upgrade_problems(old: EngineImage | None, new: EngineImage) -> list[str]:
+    """Why a running volume cannot be moved from ``old`` to ``new``, apart from the volume's own state."""
+    if old is None:
+        return ["its present engine image is not registered any more"]
+    if old.git_commit and old.git_commit == new.git_commit:
+        return [
+            f"both engine images are of commit {new.git_commit}, and Longhorn then waits until the volume is detached"
+        ]
+    if not new.controller_api_min_version <= old.controller_api_version <= new.controller_api_version:
+        return [
+            f"the present image's controller API {old.controller_api_version} is not within "
+            f"{new.controller_api_min_version} to {new.controller_api_version} of the new one"
+        ]
+    return []
+
+
+def _ready_message(conditions: t.Any) -> str:
+    """The message of the condition "ready": a map up to 1.2, a list since."""
+    items = conditions.values() if isinstance(conditions, Mapping) else conditions or ()
+    for condition in items:
+        if str(condition.get("type", "")).lower() == "ready" and condition.get("status") != "True":
+            return str(condition.get("message") or "")
+    return ""

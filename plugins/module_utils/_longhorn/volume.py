@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes of the releases whose attachment is a field of the volume (up to 1.4): create, attach, upgrade, delete.
+
+Longhorn overwrites the engine image on creation since 1.3, so a volume is always created with the default image and
+moved to the wanted one afterwards, which works the same way on every release.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image as engine_images
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import (
+    InvalidRequest,
+    Plan,
+    Step,
+    refuse_foreign,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import RecurringJob
+
+FRONTENDS = ("blockdev", "iscsi")
+_UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_GRAIN = 2 * 2**20  # sizes are rounded up to this
+
+State = t.Literal["present", "absent", "attached", "detached"]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A Volume object as far as it matters here. A half-born one has an empty state."""
+
+    name: str
+    uid: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+    number_of_replicas: int = 0
+    frontend: str = ""
+    engine_image: str = ""  # wanted
+    node: str = ""  # wanted
+    disable_frontend: bool = False
+    state: str = ""
+    robustness: str = ""
+    current_image: str = ""
+    current_node: str = ""
+    scheduled: str = ""  # why no place was found for a replica; empty when there is one
+    recurring_jobs: tuple[RecurringJob, ...] = ()
+    deleting: bool = False
+
+    @classmethod
+    def from_object(cls, document: Mapping[str, t.Any]) -> Volume:
+        """From the custom resource."""
+        metadata, spec, status = (document.get(part) or {} for part in ("metadata", "spec", "status"))
+        return cls(
+            name=str(metadata.get("name", "")),
+            uid=str(metadata.get("uid", "")),
+            labels=dict(metadata.get("labels") or {}),
+            size=int(spec.get("size") or 0),
+            number_of_replicas=int(spec.get("numberOfReplicas") or 0),
+            frontend=str(spec.get("frontend") or ""),
+            engine_image=str(spec.get("engineImage") or ""),
+            node=str(spec.get("nodeID") or ""),
+            disable_frontend=bool(spec.get("disableFrontend")),
+            state=str(status.get("state") or ""),
+            robustness=str(status.get("robustness") or ""),
+            current_image=str(status.get("currentImage") or ""),
+            current_node=str(status.get("currentNodeID") or ""),
+            scheduled=_unscheduled(status.get("conditions")),
+            recurring_jobs=tuple(RecurringJob.from_object(job) for job in spec.get("recurringJobs") or ()),
+            deleting=bool(metadata.get("deletionTimestamp")),
+        )
+
+    @property
+    def seen(self) -> str:
+        """Its state in the words of messages."""
+        told = f"state={self.state or 'none yet'} robustness={self.robustness or 'unknown'}"
+        return told + (f" ({self.scheduled})" if self.scheduled else "")
+
+    def summary(self) -> dict[str, t.Any]:
+        """What a module returns."""
+        return {
+            "name": self.name,
+            "size": self.size,
+            "number_of_replicas": self.number_of_replicas,
+            "frontend": self.frontend,
+            "engine_image": self.current_image or self.engine_image,
+            "node": self.current_node,
+            "disable_frontend": self.disable_frontend,
+            "state": self.state,
+            "robustness": self.robustness,
+            "recurring_jobs": [job.summary() for job in self.recurring_jobs],
+        }
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What is wanted; an empty text, 0 or None leaves a property as it is, or to Longhorn's default."""
+
+    name: str
+    state: State = "present"
+    size: int = 0
+    number_of_replicas: int = 0
+    frontend: str = ""
+    engine_image: str = ""
+    node: str = ""
+    disable_frontend: bool | None = None
+    run_id: str = ""
+
+    def body(self) -> dict[str, t.Any]:
+        """What creation sends. The engine image is not in it: see above."""
+        body: dict[str, t.Any] = {
+            "name": self.name, "size": str(self.size), "frontend": self.frontend or "blockdev",
+        }  # fmt: skip
+        return {**body, "numberOfReplicas": self.number_of_replicas} if self.number_of_replicas else body
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a Kubernetes quantity, rounded up as Longhorn does; InvalidRequest if it is none."""
+    match = _SIZE.fullmatch(text.strip())
+    size = int(match[1]) * _UNITS[match[2] or ""] if match else 0
+    if not size:
+        raise InvalidRequest(f"size {text!r} is not a number of bytes or a quantity such as 32Mi or 1Gi")
+    return -(-size // _GRAIN) * _GRAIN
+
+
+def plan(existing: Volume | None, desired: Desired, *, images: Mapping[str, EngineImage], default_image: str) -> Plan:
+    """How to get there. ``images``: the registered engine images by their reference."""
+    validate(desired)
+    refuse_foreign(f"volume {desired.name}", existing.labels if existing else None, run_id=desired.run_id)
+    before = _shown(existing)
+    if desired.state == "absent":
+        if existing is None or existing.deleting:
+            return Plan(before=before, after=before)
+        return Plan(before=before, after=_shown(None), steps=(Step("delete", f"delete volume {desired.name}"),))
+    if existing is not None and existing.deleting:
+        existing = None  # whoever carries this out waits until it is gone
+    if existing is not None:
+        _refuse_unchangeable(existing, desired)
+    elif not desired.size:
+        raise InvalidRequest(f"volume {desired.name} does not exist yet, so size is needed to create it")
+    steps = _Steps(existing, desired, default_image)
+    steps.create()
+    steps.detach_first()
+    steps.upgrade(images)
+    steps.attach()
+    return Plan(before=before, after=steps.after, steps=tuple(steps.steps), missing=tuple(steps.missing))
+
+
+class _Steps:
+    """The steps towards a volume that is to exist, collected in order; knows what each leaves behind."""
+
+    def __init__(self, existing: Volume | None, desired: Desired, default_image: str) -> None:
+        self.existing = existing
+        self.desired = desired
+        self.steps: list[Step] = []
+        self.missing: list[str] = []
+        self.attached = existing is not None and bool(existing.node)
+        self.image = (existing.engine_image or existing.current_image) if existing else default_image
+        self.after = _shown(existing)
+
+    def create(self) -> None:
+        """A volume that is not there is made with the default engine image, detached."""
+        if self.existing is not None:
+            return
+        desired = self.desired
+        self._step("create", f"create volume {desired.name} of {desired.size} bytes", desired.body())
+        self.after = {
+            "state": "detached", "size": desired.size, "engine_image": self.image, "node": "",
+            "disable_frontend": False,
+        }  # fmt: skip
+
+    def detach_first(self) -> None:
+        """To move it, to change its frontend, or because that is what is wanted."""
+        desired, existing = self.desired, self.existing
+        if not self.attached or existing is None:
+            return
+        elsewhere = bool(desired.node) and desired.node != existing.node
+        other_frontend = desired.disable_frontend is not None and desired.disable_frontend != existing.disable_frontend
+        if desired.state == "detached" or (desired.state == "attached" and (elsewhere or other_frontend)):
+            self._step("detach", f"detach volume {desired.name} from node {existing.node}")
+            self.attached = False
+            self.after |= {"state": "detached", "node": "", "disable_frontend": False}
+
+    def upgrade(self, images: Mapping[str, EngineImage]) -> None:
+        """To the wanted engine image: at once when detached, live under Longhorn's conditions otherwise."""
+        wanted = self.desired.engine_image
+        if not wanted or wanted == self.image:
+            return
+        new = images.get(wanted)
+        if new is None:
+            self.missing.append(f"engine image {wanted} is not registered; make it with longhorn_engine_image first")
+        elif engine_images.ready(new).state == "failed":
+            raise InvalidRequest(
+                f"engine image {wanted} ({new.name}) cannot be used: {engine_images.ready(new).reason}"
+            )
+        elif self.attached and self.existing is not None:
+            _refuse_live(self.existing, images.get(self.image), new)
+        how = "live" if self.attached else "while it is detached"
+        message = f"upgrade the engine of volume {self.desired.name} {how} from {self.image} to {wanted}"
+        self._step("upgrade", message, {"image": wanted, "live": self.attached})
+        self.after |= {"engine_image": wanted}
+
+    def attach(self) -> None:
+        """To the wanted node, or to any that the caller finds when none is named."""
+        desired = self.desired
+        if desired.state != "attached" or self.attached:
+            return
+        kept = self.existing.disable_frontend if self.existing and self.existing.node else False
+        disable = kept if desired.disable_frontend is None else desired.disable_frontend
+        node = desired.node or (self.existing.node if self.existing else "")
+        frontend = "without frontend" if disable else "with its frontend"
+        self._step(
+            "attach",
+            f"attach volume {desired.name} to node {node or 'that is ready'} {frontend}",
+            {"node": node, "disable_frontend": disable},
+        )
+        self.after |= {"state": "attached", "node": node, "disable_frontend": disable}
+
+    def _step(self, action: str, message: str, arguments: Mapping[str, t.Any] | None = None) -> None:
+        self.steps.append(Step(action, message, arguments or {}))
+
+
+def validate(desired: Desired) -> None:
+    """InvalidRequest for what can be told without a cluster."""
+    problems = names.volume_name_problems(desired.name) + names.run_id_problems(desired.run_id)
+    if desired.engine_image:
+        problems += names.image_problems(desired.engine_image)
+    if desired.frontend and desired.frontend not in FRONTENDS:
+        problems.append(f"frontend {desired.frontend!r} is unknown; known are {', '.join(FRONTENDS)}")
+    if desired.number_of_replicas < 0:
+        problems.append(f"number_of_replicas {desired.number_of_replicas} is not allowed; it must be at least 1")
+    if problems:
+        raise InvalidRequest("; ".join(problems))
+
+
+def _refuse_unchangeable(existing: Volume, desired: Desired) -> None:
+    """What only a new volume can have."""
+    wanted = {"size": desired.size, "number_of_replicas": desired.number_of_replicas, "frontend": desired.frontend}
+    for name, value in wanted.items():
+        has = getattr(existing, name)
+        if value and value != has:
+            raise InvalidRequest(
+                f"volume {existing.name} exists with {name} {has}, not {value}, and this module does not change that: "
+                "delete the volume first, or ask for what it has"
+            )
+    if existing.robustness == "faulted":
+        raise InvalidRequest(
+            f"volume {existing.name} is faulted (seen {existing.seen}): it has no usable replica left. "
+            "Delete it, or salvage it in Longhorn, before using it again"
+        )
+
+
+def _refuse_live(existing: Volume, old: EngineImage | None, new: EngineImage) -> None:
+    problems = engine_images.live_upgrade_problems(old, new)
+    if existing.state != "attached" or existing.robustness != "healthy":
+        problems.insert(0, f"it has to be attached and healthy (seen {existing.seen})")
+    if problems:
+        raise InvalidRequest(
+            f"volume {existing.name} cannot be upgraded to {new.image} while it is attached: {'; '.join(problems)}. "
+            "Detach it first (state=detached), then upgrade"
+        )
+
+
+def _shown(existing: Volume | None) -> dict[str, t.Any]:
+    """What a diff compares: only what this module can change."""
+    if existing is None:
+        return {"state": "absent", "size": 0, "engine_image": "", "node": "", "disable_frontend": False}
+    attached = bool(existing.node)
+    return {
+        "state": "attached" if attached else "detached",
+        "size": existing.size,
+        "engine_image": existing.engine_image or existing.current_image,
+        "node": existing.node,
+        "disable_frontend": existing.disable_frontend if attached else False,
+    }
+
+
+def settled(volume: Volume | None, *, desired: Desired) -> Progress:
+    """Whether the volume is as wanted, with everything done that Longhorn does afterwards."""
+    if desired.state == "absent":
+        return done("gone") if volume is None else pending(volume.seen)
+    if volume is None:
+        return pending("the volume does not exist")
+    if volume.robustness == "faulted":
+        return failed(f"{volume.seen}: it has no usable replica left")
+    if desired.engine_image and volume.current_image != desired.engine_image:
+        return pending(f"{volume.seen} currentImage={volume.current_image or 'none yet'}")
+    if desired.state == "attached":
+        return attached(volume, node=desired.node)
+    if desired.state == "detached" or not volume.node:
+        return detached(volume)
+    return attached(volume)
+
+
+def detached(volume: Volume | None) -> Progress:
+    """Whether it rests: created, or detached."""
+    if volume is None:
+        return pending("the volume does not exist")
+    if volume.robustness == "faulted":
+        return failed(f"{volume.seen}: it has no usable replica left")
+    return done(volume.seen) if volume.state == "detached" else pending(volume.seen)
+
+
+def attached(volume: Volume | None, *, node: str = "") -> Progress:
+    """Whether its engine runs, on the wanted node, with a usable replica."""
+    if volume is None:
+        return pending("the volume does not exist")
+    if volume.robustness == "faulted":
+        return failed(f"{volume.seen}: it has no usable replica left")
+    seen = f"{volume.seen} node={volume.current_node or 'none'}"
+    on_node = not node or volume.current_node == node
+    running = volume.state == "attached" and volume.robustness in ("healthy", "degraded")
+    return done(seen) if running and on_node else pending(seen)
+
+
+def upgraded(volume: Volume | None, *, image: str) -> Progress:
+    """Whether it runs, or would run, with this engine image."""
+    if volume is None:
+        return pending("the volume does not exist")
+    if volume.robustness == "faulted":
+        return failed(f"{volume.seen}: it has no usable replica left")
+    seen = f"{volume.seen} currentImage={volume.current_image or 'none yet'}"
+    return done(seen) if volume.current_image == image else pending(seen)
+
+
+def _unscheduled(conditions: t.Any) -> str:
+    """Why a replica has no place: the condition "scheduled", in a map up to 1.2 and in a list since."""
+    items = conditions.values() if isinstance(conditions, Mapping) else conditions or ()
+    for condition in items:
+        if str(condition.get("type", "")).lower() == "scheduled" and condition.get("status") == "False":
+            return str(condition.get("message") or condition.get("reason") or "a replica has no place")
+    return ""

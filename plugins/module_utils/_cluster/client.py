@@ -136,7 +136,7 @@ class Client:
             return  # whoever may not read namespaces can still be right about the name
         except NotFound as error:
             raise NotFound(
-                "the namespace does not exist", subject=f"namespace {name}", seen=f"the API server at {self.host} without it",
+                "the namespace does not exist", subject=f"namespace {name}", seen=f"{self.host} without it",
                 advice="Is Longhorn installed there? Set the option namespace, or choose another context.",
             ) from error  # fmt: skip
 
@@ -165,7 +165,7 @@ class Client:
     # -- writing
 
     def create(self, kind: Kind, body: Mapping[str, t.Any], *, namespace: str = "", dry_run: bool = False) -> Object:
-        """Makes the object, or Conflict when the name is taken. ``dry_run``: the server decides but stores nothing."""
+        """Makes the object, or Conflict when the name is taken. ``dry_run``: the server stores nothing."""
         name = (body.get("metadata") or {}).get("name", "")
         return self._write(
             "POST", kind.path(namespace), f"create {kind.described(namespace, name)}", body=body, dry_run=dry_run
@@ -179,7 +179,7 @@ class Client:
         )
 
     def replace(self, kind: Kind, name: str, body: Mapping[str, t.Any], **options: t.Any) -> Object:
-        """A PUT; Conflict when ``body`` is not based on the newest resourceVersion. Options: namespace, subresource, dry_run."""
+        """A PUT; Conflict when ``body`` is outdated. Options: namespace, subresource, dry_run."""
         path, what = _object_path(kind, name, options), f"replace {kind.described(options.get('namespace', ''), name)}"
         return self._write("PUT", path, what, body=body, dry_run=bool(options.get("dry_run")))
 
@@ -211,7 +211,7 @@ class Client:
     # -- streams
 
     def watch(self, kind: Kind, *, namespace: str = "", resource_version: str, **options: t.Any) -> Watch:
-        """Changes since ``resource_version``. Options: labels, fields, seconds (the server ends it then), silence (longest)."""
+        """Changes since ``resource_version``. Options: labels, fields, seconds (until the server ends it), silence."""
         query = {
             "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": resource_version,
             "timeoutSeconds": str(int(options.get("seconds", 280))),

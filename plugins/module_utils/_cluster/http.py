@@ -6,6 +6,7 @@ Nothing here ever turns a failure into an empty answer.
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import re
@@ -17,10 +18,8 @@ from urllib.parse import urlencode
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.connection import Connection
 
-try:
+with contextlib.suppress(ImportError):  # open_connection tells it
     import urllib3
-except ImportError:  # open_connection tells it
-    pass
 
 _CONNECT_TIMEOUT = 10.0
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
@@ -79,10 +78,8 @@ class Stream:
     def close(self) -> None:
         """Ends the stream for every reader."""
         for step in ("shutdown", "close"):
-            try:
+            with contextlib.suppress(Exception):  # a connection that is already gone is what we want
                 getattr(self._response, step)()
-            except Exception:  # noqa: BLE001, S110 - a connection that is already gone is what we want
-                pass
 
 
 def send(connection: Connection, request: Request) -> Answer:
@@ -164,7 +161,7 @@ def refused(connection: Connection, request: Request, *, response: t.Any, body: 
         problem = "no credentials were given" if connection.anonymous else "the credentials are not accepted"
         return errors.Unauthorized(
             f"{problem} by the API server at {connection.host}", status=status, **common,
-            advice="The token or certificate is missing, has expired or belongs to another cluster: renew the kubeconfig or api_key.",
+            advice="Token or certificate are missing, expired or of another cluster: renew the kubeconfig or api_key.",
         )  # fmt: skip
     if status == 403:
         return _forbidden(message, common)

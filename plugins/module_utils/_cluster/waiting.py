@@ -13,7 +13,7 @@ import time
 import typing as t
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
@@ -47,7 +47,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """The wall clock, aware UTC."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         """Seconds that only grow."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From an error to a module's failure: the one mapping to the arguments of ``fail_json``.
 
-The tree itself lives in ``_cluster``, which raises most of it and may not import upwards; modules take the names from here.
+The tree itself lives in ``_cluster``, which raises most of it and may not import upwards; modules take the names from
+here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Log lines as logrus' text formatter writes them: ``time="..." level=warning msg="..." key=value``.
+
+Evidence is matched on parsed fields, never on lines, because lines quote each other: an event echoed in a log, or an
+engine's error inside a job's warning, repeats the very text a check looks for. So the parser follows the format's
+definition strictly, and whatever is not exactly that comes out as a line without fields. Any bytes are accepted.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
+
+MAX_LINE = 16 * 1024 * 1024  # bytes; a longer line is kept up to here and has no fields
+
+_BARE = re.compile(r"[A-Za-z0-9\-._/@^+]*")
+_KEY = re.compile(r"[^\s\"=]+")
+# Instance managers put the name of the process that wrote a line in front of it.
+_PREFIX = re.compile(r"\[([^\s\[\]]+)\] ")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.)|$)", re.DOTALL)
+_SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class _BadEscape(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a log. ``fields`` is empty when the line is not logfmt; then only ``text`` says anything."""
+
+    number: int  # from 1
+    text: str
+    prefix: str = ""
+    fields: Fields = ()
+
+    def get(self, key: str) -> str | None:
+        """The first value of a key: the formatter writes its own fields before anybody else's."""
+        return next((value for name, value in self.fields if name == key), None)
+
+    @property
+    def level(self) -> str:
+        return self.get("level") or ""
+
+    @property
+    def message(self) -> str:
+        return self.get("msg") or ""
+
+    @property
+    def time(self) -> datetime | None:
+        """The moment the writer claims; good for reading and for one writer's own order only."""
+        return parse_time(self.get("time") or "")
+
+
+def parse_fields(text: str) -> Fields | None:
+    """The fields of a line in their order, or None if the whole line is not logfmt."""
+    fields: list[tuple[str, str]] = []
+    position, end = 0, len(text)
+    while position < end:
+        key = _KEY.match(text, position)
+        if key is None or not text.startswith("=", key.end()):
+            return None
+        read = _value(text, key.end() + 1)
+        if read is None:
+            return None
+        value, position = read
+        fields.append((key.group(), value))
+        if position < end:
+            if text[position] != " ":
+                return None
+            position += 1
+    return tuple(fields) if fields else None
+
+
+def parse_line(text: str, *, number: int = 1) -> Line:
+    """A line with its fields, if it is logfmt, after an optional ``[process] `` prefix."""
+    if "=" not in text:
+        return Line(number=number, text=text)
+    prefix = _PREFIX.match(text)
+    fields = parse_fields(text[prefix.end() :] if prefix else text)
+    if fields is None:
+        return Line(number=number, text=text)
+    return Line(number=number, text=text, prefix=prefix.group(1) if prefix else "", fields=fields)
+
+
+def read_lines(chunks: Iterable[bytes], *, max_line: int = MAX_LINE) -> Iterator[Line]:
+    """The lines of a log that arrives in pieces; memory is bounded by the longest line, and that by ``max_line``."""
+    for number, (raw, whole) in enumerate(_split(chunks, max_line), start=1):
+        text = raw.decode("utf-8", errors="replace").rstrip("\r")
+        yield parse_line(text, number=number) if whole else Line(number=number, text=text)
+
+
+def quote(value: str) -> str:
+    """A value as the formatter writes it: bare if it may be, else quoted with Go's escapes."""
+    if value and _BARE.fullmatch(value):
+        return value
+    return '"' + "".join(_escaped(char) for char in value) + '"'
+
+
+def _split(chunks: Iterable[bytes], max_line: int) -> Iterator[tuple[bytes, bool]]:
+    pending: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        start = 0
+        while (stop := chunk.find(b"\n", start)) >= 0:
+            pending.append(chunk[start : min(stop, start + max(0, max_line - size))])
+            size += stop - start
+            yield b"".join(pending), size <= max_line
+            pending, size, start = [], 0, stop + 1
+        if start < len(chunk):
+            pending.append(chunk[start : start + max(0, max_line - size)])
+            size += len(chunk) - start
+    if size:
+        yield b"".join(pending), size <= max_line
+
+
+def _value(text: str, start: int) -> tuple[str, int] | None:
+    if not text.startswith('"', start):
+        bare = t.cast(re.Match[str], _BARE.match(text, start))
+        return bare.group(), bare.end()
+    stop = _closing_quote(text, start + 1)
+    if stop is None:
+        return None
+    inner = text[start + 1 : stop]
+    try:
+        return (_unescape(inner) if "\\" in inner else inner), stop + 1
+    except _BadEscape:
+        return None
+
+
+def _closing_quote(text: str, start: int) -> int | None:
+    search = start
+    while (found := text.find('"', search)) >= 0:
+        before = found
+        while before > search and text[before - 1] == "\\":
+            before -= 1
+        if (found - before) % 2 == 0:
+            return found
+        search = found + 1
+    return None
+
+
+def _unescape(inner: str) -> str:
+    return _ESCAPE.sub(_character, inner)
+
+
+def _character(match: re.Match[str]) -> str:
+    byte, short, long, simple = match.groups()
+    if byte is not None:  # above 0x7f it is one byte of text that was not UTF-8
+        return chr(int(byte, 16)) if int(byte, 16) < 0x80 else "\ufffd"
+    code = short or long
+    if code is not None:
+        number = int(code, 16)
+        return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+    if simple not in _SIMPLE:
+        raise _BadEscape
+    return _SIMPLE[simple]
+
+
+_WRITTEN = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return "\\" + char
+    if char in _WRITTEN:
+        return _WRITTEN[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a log file really holds: container output, a runtime's log format, or the error of the tool that fetched it."""
+
+from __future__ import annotations
+
+import re
+
+# What kubectl and kubelets write in place of a log that they could not get.
+_ERRORS = re.compile(
+    rb"(unable to retrieve container logs for \S+"
+    rb"|Error from server\b.*"
+    rb"|error: .*"
+    rb"|failed to (?:try resolving symlinks|create fsnotify watcher|open log file|watch log file|get container status)\b.*"
+    rb"|rpc error: code = .*"
+    rb"|The connection to the server \S+ was refused.*"
+    rb"|Unable to connect to the server: .*"
+    rb"|(?:previous terminated container|container) \"?[^\" ]+\"? (?:in pod|not found|is not available).*)"
+)
+_CRI = re.compile(rb"(\S+) (stdout|stderr) ([FP])(?::\S+)?(?: (.*))?", re.DOTALL)
+_CRI_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def tool_error(content: bytes) -> str:
+    """The error text, if the log holds nothing else or ends with one; empty when it is a log."""
+    last = content.rstrip(b"\r\n").rpartition(b"\n")[2].strip()
+    return last.decode("utf-8", errors="replace") if _ERRORS.fullmatch(last) else ""
+
+
+def only_tool_error(content: bytes) -> bool:
+    """Whether every line is the error of the tool that should have fetched the log."""
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    return bool(lines) and all(_ERRORS.fullmatch(line) for line in lines)
+
+
+def is_cri(content: bytes) -> bool:
+    """Whether this is a container runtime's own log file: time, stream and a tag before each line."""
+    first = content.partition(b"\n")[0]
+    match = _CRI.fullmatch(first)
+    return match is not None and _CRI_TIME.fullmatch(match.group(1)) is not None
+
+
+def from_cri(content: bytes) -> bytes:
+    """The container's output; lines that the runtime had cut in parts are whole again."""
+    out: list[bytes] = []
+    for line in content.split(b"\n"):
+        match = _CRI.fullmatch(line)
+        if match is None:
+            if line:
+                out.append(line + b"\n")
+            continue
+        out.append((match.group(4) or b"") + (b"\n" if match.group(3) == b"F" else b""))
+    return b"".join(out)

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""API objects as frozen facts: the one place that knows where a field is in Kubernetes' or Longhorn's JSON.
+
+Histories come from any cluster and any hand, so every field may be missing or of the wrong type; then the fact has an
+empty value. Only an object without a kind of its own, a name or a UID is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import JsonObject
+from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
+
+# apiVersion's group and kind of what a history holds, to the plural that names it there.
+PLURALS: Mapping[tuple[str, str], str] = {
+    ("batch", "CronJob"): "cronjobs",
+    ("batch", "Job"): "jobs",
+    ("", "Pod"): "pods",
+    ("", "Event"): "events",
+    ("events.k8s.io", "Event"): "events",
+    ("longhorn.io", "Engine"): "engines",
+    ("longhorn.io", "Volume"): "volumes",
+}
+TRIGGERED_LABEL = "longhorn.qa/triggered"
+MANUAL_ANNOTATION = "cronjob.kubernetes.io/instantiate"
+VOLUME_LABEL = "longhornvolume"
+JOB_LABEL = "RecurringJob"
+
+_TICK = re.compile(r"-(\d{8,10})$")
+
+
+class ObjectError(ValueError):
+    """Not an object that a history can hold; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    name: str
+    uid: str
+    version: int  # resourceVersion, the server's own order; 0 when it is not a number
+    namespace: str = ""
+    created: datetime | None = None
+    owner_kind: str = ""
+    owner_name: str = ""
+    owner_uid: str = ""
+
+
+@dataclass(frozen=True)
+class CronJobFact:
+    meta: Meta
+    schedule: str
+    time_zone: str
+    suspended: bool
+    last_schedule: datetime | None
+
+
+@dataclass(frozen=True)
+class JobFact:
+    meta: Meta
+    by_hand: bool
+    complete: bool
+    failed: bool
+    reason: str  # of the Failed condition
+    started: datetime | None
+    ended: datetime | None  # completion, or when the Failed condition came
+
+    @property
+    def over(self) -> bool:
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True)
+class ContainerRun:
+    """One start of a container, as a pod's status shows it."""
+
+    attempt: int
+    started: datetime | None
+    finished: datetime | None
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class PodFact:
+    meta: Meta
+    phase: str
+    container: str
+    restarts: int
+    runs: tuple[ContainerRun, ...]  # those the status still tells about
+
+
+@dataclass(frozen=True)
+class EventFact:
+    meta: Meta
+    kind: str
+    name: str
+    uid: str
+    reason: str
+    message: str
+    source: str
+    count: int
+    last_seen: datetime | None
+
+
+@dataclass(frozen=True)
+class SnapshotFact:
+    name: str
+    job: str  # the RecurringJob label; empty for anybody else's snapshot
+
+
+@dataclass(frozen=True)
+class BackupFact:
+    name: str
+    snapshot: str
+    state: str
+    url: str
+
+
+@dataclass(frozen=True)
+class EngineFact:
+    meta: Meta
+    volume: str
+    known: bool  # whether the engine had told anything yet
+    snapshots: tuple[SnapshotFact, ...]
+    backups: tuple[BackupFact, ...]
+    replicas: tuple[str, ...]  # addresses
+
+
+Fact = CronJobFact | JobFact | PodFact | EventFact | EngineFact
+
+
+def plural_of(document: JsonObject) -> str | None:
+    """Which kind of a history an API object is, by its own apiVersion and kind."""
+    version, kind = text(document, "apiVersion"), text(document, "kind")
+    group = version.rpartition("/")[0]
+    return PLURALS.get((group, kind))
+
+
+def meta_of(document: JsonObject) -> Meta:
+    """The object's identity, or ObjectError."""
+    metadata = mapping(document, "metadata")
+    name, uid = text(metadata, "name"), text(metadata, "uid")
+    if not name or not uid:
+        raise ObjectError(f"an object without metadata.{'name' if not name else 'uid'}")
+    owner: Mapping[str, t.Any] = next((item for item in items(metadata, "ownerReferences") if item.get("controller")), {})
+    owner = owner or next(iter(items(metadata, "ownerReferences")), {})
+    return Meta(
+        name=name,
+        uid=uid,
+        version=version_number(text(metadata, "resourceVersion")),
+        namespace=text(metadata, "namespace"),
+        created=moment(metadata, "creationTimestamp"),
+        owner_kind=text(owner, "kind"),
+        owner_name=text(owner, "name"),
+        owner_uid=text(owner, "uid"),
+    )
+
+
+def version_number(resource_version: str) -> int:
+    """resourceVersions are the server's only order, and numbers in every Kubernetes there is."""
+    return int(resource_version) if resource_version.isascii() and resource_version.isdigit() else 0
+
+
+def tick_of(job_name: str) -> datetime | None:
+    """The scheduled time in a Job's name: unix minutes (controller v2) or unix seconds (v1)."""
+    match = _TICK.search(job_name)
+    if match is None:
+        return None
+    number = int(match.group(1))
+    seconds = number if number >= 1_000_000_000 else number * 60
+    return datetime.fromtimestamp(seconds, tz=timezone.utc)
+
+
+def cronjob(document: JsonObject) -> CronJobFact:
+    spec, status = mapping(document, "spec"), mapping(document, "status")
+    return CronJobFact(
+        meta=meta_of(document),
+        schedule=text(spec, "schedule"),
+        time_zone=text(spec, "timeZone"),
+        suspended=spec.get("suspend") is True,
+        last_schedule=moment(status, "lastScheduleTime"),
+    )
+
+
+def job(document: JsonObject) -> JobFact:
+    metadata, status = mapping(document, "metadata"), mapping(document, "status")
+    conditions = {text(item, "type"): item for item in items(status, "conditions") if text(item, "status") == "True"}
+    failed = conditions.get("Failed")
+    complete = conditions.get("Complete")
+    ended = moment(status, "completionTime") or moment(failed or complete or {}, "lastTransitionTime")
+    return JobFact(
+        meta=meta_of(document),
+        by_hand=text(mapping(metadata, "annotations"), MANUAL_ANNOTATION) == "manual"
+        or TRIGGERED_LABEL in mapping(metadata, "labels")
+        or TRIGGERED_LABEL in mapping(metadata, "annotations"),
+        complete=complete is not None,
+        failed=failed is not None,
+        reason=text(failed or {}, "reason"),
+        started=moment(status, "startTime"),
+        ended=ended,
+    )
+
+
+def pod(document: JsonObject) -> PodFact:
+    status, spec = mapping(document, "status"), mapping(document, "spec")
+    container: Mapping[str, t.Any] = next(iter(items(status, "containerStatuses")), {})
+    restarts = number(container, "restartCount") or 0
+    runs = []
+    for attempt, state in ((restarts, mapping(container, "state")), (restarts - 1, mapping(container, "lastState"))):
+        run = _run(attempt, state)
+        if run is not None and attempt >= 0:
+            runs.append(run)
+    return PodFact(
+        meta=meta_of(document),
+        phase=text(status, "phase"),
+        container=text(container, "name") or text(next(iter(items(spec, "containers")), {}), "name"),
+        restarts=restarts,
+        runs=tuple(runs),
+    )
+
+
+def event(document: JsonObject) -> EventFact:
+    """An Event of either API; events.k8s.io names the same things differently and counts in a series."""
+    involved = mapping(document, "involvedObject") or mapping(document, "regarding")
+    series = mapping(document, "series")
+    source = text(mapping(document, "source"), "component") or text(mapping(document, "deprecatedSource"), "component")
+    count = number(series, "count") or number(document, "count") or number(document, "deprecatedCount") or 1
+    return EventFact(
+        meta=meta_of(document),
+        kind=text(involved, "kind"),
+        name=text(involved, "name"),
+        uid=text(involved, "uid"),
+        reason=text(document, "reason"),
+        message=text(document, "message") or text(document, "note"),
+        source=source or text(document, "reportingComponent") or text(document, "reportingController"),
+        count=count,
+        last_seen=moment(series, "lastObservedTime")
+        or moment(document, "lastTimestamp")
+        or moment(document, "deprecatedLastTimestamp")
+        or moment(document, "eventTime"),
+    )
+
+
+def engine(document: JsonObject) -> EngineFact:
+    spec, status = mapping(document, "spec"), mapping(document, "status")
+    snapshots = status.get("snapshots")
+    labels = mapping(mapping(document, "metadata"), "labels")
+    return EngineFact(
+        meta=meta_of(document),
+        volume=text(spec, "volumeName") or text(labels, VOLUME_LABEL),
+        known=isinstance(snapshots, Mapping),
+        snapshots=tuple(
+            SnapshotFact(name=name, job=text(mapping(entry, "labels"), JOB_LABEL))
+            for name, entry in _entries(snapshots)
+            if name != "volume-head"
+        ),
+        backups=tuple(
+            BackupFact(
+                name=name,
+                snapshot=text(entry, "snapshotName"),
+                state=text(entry, "state"),
+                url=text(entry, "backupURL"),
+            )
+            for name, entry in _entries(status.get("backupStatus"))
+        ),
+        replicas=tuple(str(value) for value in mapping(status, "currentReplicaAddressMap").values()),
+    )
+
+
+def mapping(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
+    value = document.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(document: Mapping[str, t.Any], key: str) -> list[Mapping[str, t.Any]]:
+    value = document.get(key)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def text(document: Mapping[str, t.Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def number(document: Mapping[str, t.Any], key: str) -> int | None:
+    value = document.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def moment(document: Mapping[str, t.Any], key: str) -> datetime | None:
+    return parse_time(text(document, key))
+
+
+def _entries(value: t.Any) -> list[tuple[str, Mapping[str, t.Any]]]:
+    if not isinstance(value, Mapping):
+        return []
+    return [(str(name), entry) for name, entry in value.items() if isinstance(entry, Mapping)]
+
+
+def _run(attempt: int, state: Mapping[str, t.Any]) -> ContainerRun | None:
+    running, ended = mapping(state, "running"), mapping(state, "terminated")
+    if not running and not ended:
+        return None
+    return ContainerRun(
+        attempt=attempt,
+        started=moment(running or ended, "startedAt"),
+        finished=moment(ended, "finishedAt"),
+        exit_code=number(ended, "exitCode"),
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import CellError, plan_cells
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""References of container images, moved to another registry: clusters without a way out pull everything from one place."""
+"""References of container images, moved to another registry: a cluster without a way out pulls all from one place."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.longhorn.qa.plugins.filter import cells as module
 
 FILTERS = module.FilterModule().filters()
@@ -54,7 +55,7 @@ def test_what_the_roles_take_names_the_same_volumes() -> None:
     ],
 )
 def test_bad_input_is_one_sentence(images: list[t.Any], options: dict[str, t.Any], told: str) -> None:
-    with pytest.raises(AnsibleFilterError, match="longhorn.qa.cells: ") as failure:
+    with pytest.raises(AnsibleFilterError, match=r"longhorn\.qa\.cells: ") as failure:
         FILTERS["cells"](images, **OPTIONS, **options)
 
     assert told in str(failure.value)

@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.longhorn.qa.plugins.filter import in_registry as module
 
 FILTER = module.FilterModule().filters()["in_registry"]

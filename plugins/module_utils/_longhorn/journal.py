@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run must remember in the cluster to be undone later, also after a crash of the control node.
+
+The journal is a ConfigMap in Longhorn's namespace, written before the run changes anything and removed last.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+
+# In the order in which they are put back: backups are deleted by the default engine image, from the store that is set.
+KEPT_SETTINGS = (
+    names.DEFAULT_ENGINE_IMAGE_SETTING,
+    names.BACKUP_SECRET_SETTING,
+    names.BACKUP_TARGET_SETTING,
+)
+_PREFIX = "longhorn-qa-"
+
+
+class JournalError(ValueError):
+    """A ConfigMap that is not a journal of this run; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The settings as they were, and where the run makes things."""
+
+    run_id: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+
+def journal_name(run_id: str) -> str:
+    """The ConfigMap's name."""
+    return _PREFIX + run_id
+
+
+def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
+    """The ConfigMap that holds the journal."""
+    data = {"settings": dict(journal.settings), "volumes": journal.volumes, "namespaces": journal.namespaces}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": journal_name(journal.run_id),
+            "namespace": namespace,
+            "labels": {names.RUN_ID_LABEL: journal.run_id, "app.kubernetes.io/managed-by": "longhorn.qa"},
+        },
+        "data": {key: json.dumps(value, sort_keys=True) for key, value in data.items()},
+    }
+
+
+def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
+    """The journal in a ConfigMap, or JournalError."""
+    metadata, data = document.get("metadata") or {}, document.get("data") or {}
+    if not names.owned_by_run(metadata.get("labels") or {}, run_id):
+        raise JournalError(f"it lacks the label {names.RUN_ID_LABEL}={run_id}")
+    settings = _parsed(data, "settings", dict)
+    return Journal(
+        run_id=run_id,
+        settings={str(name): str(value) for name, value in settings.items()},
+        volumes=tuple(map(str, _parsed(data, "volumes", list))),
+        namespaces=tuple(map(str, _parsed(data, "namespaces", list))),
+    )
+
+
+def to_restore(journal: Journal, now: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The settings that are not as they were, with their old values, in the order to put them back."""
+    return [
+        (name, journal.settings[name])
+        for name in KEPT_SETTINGS
+        if name in journal.settings and now.get(name, "") != journal.settings[name]
+    ]
+
+
+def _parsed(data: Mapping[str, t.Any], key: str, expected: type) -> t.Any:
+    try:
+        value = json.loads(data.get(key) or json.dumps(expected()))
+    except ValueError as error:
+        raise JournalError(f"its key {key} is not JSON: {error}") from error
+    if not isinstance(value, expected):
+        raise JournalError(f"its key {key} is not a JSON {expected.__name__}")
+    return value

@@ -28,7 +28,7 @@ PREFIX = "ansible_collections/kubernetes/core/"
 ESSENTIAL = ("meta/", "plugins/", "requirements")
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """The wheel does not hold what it should."""
 
 
@@ -53,7 +53,7 @@ def download_wheel(folder: Path) -> Path:
     command += ["--dest", str(folder)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Unusable(done.stderr.strip())
+        raise UnusableError(done.stderr.strip())
     return next(folder.glob("ansible-*.whl"))
 
 
@@ -71,12 +71,13 @@ def read_collection(wheel: Path) -> dict[str, bytes]:
         manifest = json.loads(archive.read(PREFIX + "MANIFEST.json"))
         listing = archive.read(PREFIX + "FILES.json")
         if sha256(listing) != manifest["file_manifest_file"]["chksum_sha256"]:
-            raise Unusable(f"{wheel.name}: FILES.json of kubernetes.core is not the one that MANIFEST.json names")
+            raise UnusableError(f"{wheel.name}: FILES.json of kubernetes.core is not the one that MANIFEST.json names")
         entries = [entry for entry in json.loads(listing)["files"] if wanted(entry, names)]
         files = {entry["name"]: archive.read(PREFIX + entry["name"]) for entry in entries if entry["ftype"] == "file"}
     for entry in entries:
-        if entry["ftype"] == "file" and sha256(files[entry["name"]]) != entry["chksum_sha256"]:
-            raise Unusable(f"{wheel.name}: {entry['name']} of kubernetes.core has another checksum than FILES.json states")
+        name = entry["name"]
+        if name in files and sha256(files[name]) != entry["chksum_sha256"]:
+            raise UnusableError(f"{wheel.name}: {name} of kubernetes.core has another checksum than FILES.json states")
     files["FILES.json"] = json.dumps({"files": entries, "format": 1}, indent=1).encode()
     manifest["file_manifest_file"]["chksum_sha256"] = sha256(files["FILES.json"])
     return {"MANIFEST.json": json.dumps(manifest, indent=1).encode(), **files}
@@ -89,15 +90,15 @@ def wanted(entry: Mapping[str, str], names: Set[str]) -> bool:
     if PREFIX + name in names:
         return True
     if name.startswith(ESSENTIAL):
-        raise Unusable(f"the wheel lacks {name} of kubernetes.core")
+        raise UnusableError(f"the wheel lacks {name} of kubernetes.core")
     return False
 
 
 def pack(files: dict[str, bytes], target: Path) -> None:
     partial = target.with_suffix(".partial")
     with tarfile.open(partial, "w:gz") as tarball:
-        for name in sorted({str(parent) for name in files for parent in Path(name).parents} - {"."}):
-            member = tarfile.TarInfo(name)
+        for folder in sorted({str(parent) for name in files for parent in Path(name).parents} - {"."}):
+            member = tarfile.TarInfo(folder)
             member.type, member.mode = tarfile.DIRTYPE, 0o755
             tarball.addfile(member)
         for name, data in files.items():
@@ -119,6 +120,10 @@ def tarball_from_wheel() -> Path:
     return target
 
 
+def say(what: str) -> None:
+    print(f"setup: {what}", file=sys.stderr)
+
+
 def main() -> int:
     if INSTALLED.exists():
         return 0
@@ -127,14 +132,14 @@ def main() -> int:
             return 0
     if galaxy_install("--timeout", "10", "-r", "requirements.yml").returncode == 0:
         return 0
-    print("setup: Ansible Galaxy cannot be reached; taking kubernetes.core from the Python package index", file=sys.stderr)
+    say("Ansible Galaxy cannot be reached; taking kubernetes.core from the Python package index")
     try:
         done = galaxy_install("--offline", str(tarball_from_wheel()))
-    except (Unusable, OSError) as error:
-        print(f"setup: kubernetes.core could not be installed: {error}", file=sys.stderr)
+    except (UnusableError, OSError) as error:
+        say(f"kubernetes.core could not be installed: {error}")
         return 1
     if done.returncode:
-        print(f"setup: kubernetes.core could not be installed: {done.stderr.strip()}", file=sys.stderr)
+        say(f"kubernetes.core could not be installed: {done.stderr.strip()}")
     return done.returncode
 
 

@@ -17,9 +17,9 @@ import subprocess
 import sys
 import time
 import typing as t
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -80,7 +80,13 @@ STEPS: tuple[Step, ...] = (
     Step("sanity", "collection-docs", script("stage.py", "docs"), "meta/runtime.yml"),
     Step("sanity", "ansible-doc", script("plugin_docs.py"), "plugins/modules"),
     pytest_step("unit", "unit", "tests/unit", minutes=8),
-    Step("unit", "bare-interpreter", script("bare.py"), "tests/unit/plugins/module_utils/_history"),
+    Step(
+        "unit",
+        "bare-interpreter",
+        script("bare.py", f"--junit-xml={junit_of('bare-interpreter')}"),
+        "tests/unit/plugins/module_utils/_history",
+        pytest=True,
+    ),
 )
 
 

@@ -22,11 +22,18 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     NotFound,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock, Wanted, wait_for
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
+    SYSTEM,
+    Clock,
+    Progress,
+    Wanted,
+    done,
+    pending,
+    wait_for,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import journal as journals
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal, JournalError
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, pending
 
 # What a run makes in ordinary namespaces, by the order of removal.
 _PLAIN = (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.SECRETS)

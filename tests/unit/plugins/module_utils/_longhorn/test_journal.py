@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of a run: what it keeps, and what is not taken for one."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import (
+    Journal,
+    JournalError,
+    from_config_map,
+    to_config_map,
+    to_restore,
+)
+
+JOURNAL = Journal(
+    run_id="a1",
+    settings={"default-engine-image": "engine:v1", "backup-target": "", "backup-target-credential-secret": ""},
+    volumes=("qa-a1-x-back",),
+    namespaces=("longhorn-qa-store-a1",),
+)
+
+
+def test_what_was_written_is_read_again() -> None:
+    assert from_config_map(to_config_map(JOURNAL, namespace="longhorn-system"), "a1") == JOURNAL
+
+
+def test_the_journal_carries_the_mark_of_its_run() -> None:
+    metadata = to_config_map(JOURNAL, namespace="longhorn-system")["metadata"]
+
+    assert (metadata["name"], metadata["labels"]["longhorn.qa/run-id"]) == ("longhorn-qa-a1", "a1")
+
+
+def test_only_changed_settings_are_put_back_and_the_engine_image_first() -> None:
+    now = {
+        "backup-target": "s3://b@r/",
+        "default-engine-image": "stub:x",
+        "backup-target-credential-secret": "",
+    }
+
+    assert to_restore(JOURNAL, now) == [("default-engine-image", "engine:v1"), ("backup-target", "")]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            {"metadata": {"labels": {"longhorn.qa/run-id": "b2"}}}, "lacks the label", id="another run's mark"
+        ),
+        pytest.param({"data": {"settings": "{"}}, "settings is not JSON", id="broken JSON"),
+        pytest.param({"data": {"volumes": "{}"}}, "volumes is not a JSON list", id="an object instead of a list"),
+    ],
+)
+def test_what_is_not_a_journal_is_refused(change: dict[str, t.Any], told: str) -> None:
+    document = {**to_config_map(JOURNAL, namespace="longhorn-system"), **change}
+
+    with pytest.raises(JournalError, match=told):
+        from_config_map(document, "a1")

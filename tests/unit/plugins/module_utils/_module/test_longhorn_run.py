@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opening a run, and taking it down without a trace: what is touched, in which order, and what never is."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    BadInput,
+    Conflict,
+    NotFound,
+    WaitTimeout,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run
+
+LONGHORN, STORE, RUN = "longhorn-system", "longhorn-qa-store-a1", "a1"
+VOLUME, IMAGE = "qa-a1-no-cleanup-back", "ei-0016307a"
+BEFORE = {"default-engine-image": "engine:v1", "backup-target": "", "backup-target-credential-secret": ""}
+Document = dict[str, t.Any]
+
+
+class Cluster:
+    """An API server and Longhorn's manager in memory; a request that it does not expect fails the test."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Document] = {}
+        self.backup_volumes: list[str] = []
+        self.writes: list[str] = []
+        self.stuck: set[str] = set()  # names that never go away
+
+    def add(self, plural: str, name: str, *, namespace: str = LONGHORN, mine: bool = True, **more: t.Any) -> None:
+        labels = {"longhorn.qa/run-id": RUN} if mine else {}
+        self.objects[plural, namespace, name] = {"metadata": {"name": name, "labels": labels}, **more}
+
+    def drop(self, plural: str, namespace: str, name: str) -> bool:
+        found = (plural, namespace, name) in self.objects
+        if found and name not in self.stuck:
+            del self.objects[plural, namespace, name]
+        return found
+
+    # -- what Client offers
+
+    def require_namespace(self, name: str) -> None:
+        if name != LONGHORN:
+            raise NotFound("the namespace does not exist", subject=f"namespace {name}")
+
+    def find(self, kind: Kind, name: str, *, namespace: str = "") -> Document | None:
+        return self.objects.get((kind.plural, namespace, name))
+
+    def list(self, kind: Kind, *, namespace: str = "", labels: str = "") -> Listing:
+        key, _, value = labels.partition("=")
+        items = [
+            item
+            for (plural, where, _), item in self.objects.items()
+            if plural == kind.plural
+            and where == namespace
+            and (not key or item["metadata"]["labels"].get(key) == value)
+        ]
+        return Listing(tuple(items), "1")
+
+    def first_served(self, *kinds: Kind) -> Kind:
+        return kinds[0]
+
+    def create(self, kind: Kind, body: Document, *, namespace: str = "", dry_run: bool = False) -> Document:
+        self.writes.append(f"create {kind.plural} {body['metadata']['name']}")
+        if not dry_run:
+            self.objects[kind.plural, namespace, body["metadata"]["name"]] = body
+        return body
+
+    def delete(self, kind: Kind, name: str, *, namespace: str = "", dry_run: bool = False) -> bool:
+        if dry_run:
+            return (kind.plural, namespace, name) in self.objects
+        self.writes.append(f"delete {kind.plural} {name}")
+        if kind.plural == "namespaces":
+            for plural, where, inner in list(self.objects):
+                if where == name:
+                    self.drop(plural, where, inner)
+        return self.drop(kind.plural, namespace, name)
+
+    def service_proxy(self, namespace: str, service: str, port: int) -> Manager:
+        assert (namespace, service, port) == (LONGHORN, "longhorn-backend", 9500)
+        return Manager(self)
+
+
+@dataclass
+class Manager:
+    """Longhorn's REST API as far as it is used here."""
+
+    cluster: Cluster
+
+    def get(self, path: str) -> Document:
+        assert path == "v1/backupvolumes"
+        return {"data": [{"name": name} for name in self.cluster.backup_volumes]}
+
+    def put(self, path: str, body: Document) -> None:
+        name = path.removeprefix("v1/settings/")
+        self.cluster.writes.append(f"set {name}={body['value']}")
+        self.cluster.objects["settings", LONGHORN, name]["value"] = body["value"]
+
+    def delete(self, path: str) -> None:
+        _, collection, name = path.split("/")
+        self.cluster.writes.append(f"delete {collection} {name}")
+        if collection == "backupvolumes":
+            self.cluster.backup_volumes.remove(name)
+        else:
+            self.cluster.drop(collection, LONGHORN, name)
+
+
+@dataclass
+class Time:
+    """A clock that passes only when somebody sleeps."""
+
+    seconds: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture(name="cluster")
+def _cluster() -> Cluster:
+    cluster = Cluster()
+    for name, value in BEFORE.items():
+        cluster.add("settings", name, mine=False, value=value)
+    return cluster
+
+
+def run(cluster: Cluster, state: str, *, check_mode: bool = False, **options: t.Any) -> Document:
+    """The module on this cluster."""
+    params = {
+        "namespace": LONGHORN, "run_id": RUN, "state": state, "volumes": [VOLUME], "namespaces": [STORE],
+        "wait_timeout": 60, **options,
+    }  # fmt: skip
+    return longhorn_run.run(params, check_mode=check_mode, client=t.cast(t.Any, cluster), clock=Time())
+
+
+def populate(cluster: Cluster) -> None:
+    """All that a run makes, and the settings it changes, after it was opened."""
+    run(cluster, "present")
+    cluster.add("volumes", VOLUME)
+    cluster.add("engineimages", IMAGE, status={"refCount": 0})
+    cluster.add("secrets", "longhorn-qa-store-a1")
+    cluster.add("namespaces", STORE, namespace="")
+    cluster.add("deployments", "longhorn-qa-store-a1", namespace=STORE)
+    cluster.add("secrets", "longhorn-qa-store-a1", namespace=STORE)
+    cluster.objects["settings", LONGHORN, "default-engine-image"]["value"] = "stub:no-cleanup"
+    cluster.objects["settings", LONGHORN, "backup-target"]["value"] = "s3://b@r/"
+    cluster.writes.clear()
+
+
+def test_opening_notes_the_settings_before_anything_is_changed(cluster: Cluster) -> None:
+    result = run(cluster, "present")
+
+    assert result["changed"] and result["settings"] == BEFORE
+    assert cluster.writes == ["create configmaps longhorn-qa-a1"]
+
+
+def test_opening_again_keeps_the_first_settings(cluster: Cluster) -> None:
+    run(cluster, "present")
+    cluster.objects["settings", LONGHORN, "backup-target"]["value"] = "s3://changed@r/"
+
+    result = run(cluster, "present")
+
+    assert not result["changed"] and result["settings"] == BEFORE
+
+
+def test_opening_in_check_mode_stores_nothing(cluster: Cluster) -> None:
+    assert run(cluster, "present", check_mode=True)["changed"]
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") not in cluster.objects
+
+
+def test_taking_down_leaves_only_what_was_there_before(cluster: Cluster) -> None:
+    before = {key: dict(value) for key, value in cluster.objects.items()}
+    populate(cluster)
+
+    result = run(cluster, "absent")
+
+    assert result["changed"]
+    assert cluster.objects == before
+    assert result["restored"] == {"default-engine-image": "engine:v1", "backup-target": ""}
+
+
+def test_volumes_go_first_then_the_engine_image_setting_then_the_target(cluster: Cluster) -> None:
+    populate(cluster)
+
+    run(cluster, "absent")
+
+    assert cluster.writes == [
+        f"delete volumes {VOLUME}",
+        "set default-engine-image=engine:v1",
+        "set backup-target=",
+        f"delete engineimages {IMAGE}",
+        "delete secrets longhorn-qa-store-a1",
+        f"delete namespaces {STORE}",
+        "delete configmaps longhorn-qa-a1",
+    ]
+
+
+def test_backups_in_a_store_that_stays_are_deleted_and_only_the_runs_own(cluster: Cluster) -> None:
+    populate(cluster)
+    cluster.drop("namespaces", "", STORE)
+    cluster.drop("deployments", STORE, "longhorn-qa-store-a1")
+    cluster.backup_volumes = ["somebody-elses", VOLUME]
+
+    result = run(cluster, "absent")
+
+    assert cluster.backup_volumes == ["somebody-elses"]
+    assert f"backups of {VOLUME}" in result["removed"]
+    assert cluster.writes.index(f"delete backupvolumes {VOLUME}") < cluster.writes.index("set backup-target=")
+
+
+def test_what_does_not_carry_the_mark_stays(cluster: Cluster) -> None:
+    run(cluster, "present")
+    cluster.add("volumes", "somebody-elses", mine=False)
+    cluster.add("engineimages", IMAGE, mine=False)
+    cluster.add("namespaces", STORE, namespace="", mine=False)
+    cluster.add("deployments", "theirs", namespace=STORE, mine=False)
+    cluster.writes.clear()
+
+    run(cluster, "absent")
+
+    assert cluster.writes == ["delete configmaps longhorn-qa-a1"]
+
+
+def test_taking_down_twice_changes_nothing_the_second_time(cluster: Cluster) -> None:
+    populate(cluster)
+    run(cluster, "absent")
+
+    result = run(cluster, "absent")
+
+    assert not result["changed"]
+    assert result["summary"] == ["nothing of run a1 is there"]
+
+
+def test_check_mode_tells_everything_and_changes_nothing(cluster: Cluster) -> None:
+    populate(cluster)
+    before = dict(cluster.objects)
+
+    result = run(cluster, "absent", check_mode=True)
+
+    assert cluster.writes == [] and cluster.objects == before
+    assert result["removed"] == [
+        f"volume {VOLUME}",
+        f"engineimage {IMAGE}",
+        "secrets longhorn-system/longhorn-qa-store-a1",
+        f"namespaces {STORE}",
+        "configmaps longhorn-system/longhorn-qa-a1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plural", "name", "namespace", "told"),
+    [
+        pytest.param("volumes", VOLUME, LONGHORN, f"volumes of run a1.*{VOLUME}", id="a volume that stays"),
+        pytest.param("namespaces", STORE, "", f"namespace {STORE}", id="a namespace that stays"),
+    ],
+)
+def test_what_does_not_go_is_named_and_the_journal_stays(
+    cluster: Cluster, plural: str, name: str, namespace: str, told: str
+) -> None:
+    populate(cluster)
+    cluster.stuck.add(name)
+
+    with pytest.raises(WaitTimeout, match=told):
+        run(cluster, "absent")
+
+    assert (plural, namespace, name) in cluster.objects
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") in cluster.objects
+
+
+def test_an_engine_image_in_use_is_not_removed(cluster: Cluster) -> None:
+    populate(cluster)
+    cluster.objects["engineimages", LONGHORN, IMAGE]["status"] = {"refCount": 1}
+
+    with pytest.raises(WaitTimeout, match="no volume that uses it; seen refCount 1"):
+        run(cluster, "absent")
+
+    assert ("engineimages", LONGHORN, IMAGE) in cluster.objects
+
+
+def test_a_cronjob_that_outlives_its_volume_is_told(cluster: Cluster) -> None:
+    populate(cluster)
+    cluster.add("cronjobs", f"{VOLUME}-back-1-c", mine=False)
+    cluster.objects["cronjobs", LONGHORN, f"{VOLUME}-back-1-c"]["metadata"]["labels"] = {"longhornvolume": VOLUME}
+
+    with pytest.raises(WaitTimeout, match=f"cronjobs {LONGHORN}/{VOLUME}-back-1-c"):
+        run(cluster, "absent")
+
+
+def test_a_foreign_configmap_of_the_journals_name_is_not_believed(cluster: Cluster) -> None:
+    cluster.add("configmaps", "longhorn-qa-a1", mine=False)
+
+    with pytest.raises(Conflict, match="not the journal of run a1"):
+        run(cluster, "absent")
+
+    assert cluster.writes == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "told"),
+    [
+        pytest.param({"run_id": ""}, BadInput, "run_id is empty", id="no run id"),
+        pytest.param({"run_id": "Not-Allowed"}, BadInput, "lower-case", id="run id with capitals"),
+        pytest.param({"namespace": "nowhere"}, NotFound, "namespace nowhere", id="namespace missing"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_changes(
+    cluster: Cluster, options: Document, error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told):
+        run(cluster, "absent", **options)
+
+    assert cluster.writes == []
+
+
+def test_without_longhorn_a_run_is_not_opened(cluster: Cluster) -> None:
+    cluster.objects.clear()
+
+    with pytest.raises(NotFound, match="Longhorn has no settings there"):
+        run(cluster, "present")
+
+    assert cluster.writes == []

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job's way to its volume in 1.0.1: the manager's REST API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import typing as t
+import urllib.parse
+from pathlib import Path
+
+from longhorn_qa_lab.longhorn.jobs import Backup, JobError, Progress, Snapshot
+
+_REQUEST_TIMEOUT: t.Final = 10.0
+
+
+class ApiVolume:
+    """Implements jobs.Volume; the manager logs, this process hardly does."""
+
+    def __init__(self, *, volume: str, url: str, egress: Path | None, rng: random.Random) -> None:
+        parts = urllib.parse.urlsplit(url)
+        self._volume = volume
+        self._url = url.rstrip("/")
+        self._host = parts.hostname or ""
+        self._port = parts.port or 80
+        self._egress = egress
+        self._rng = rng
+        self._request("GET", self._url)
+        self._request("GET", f"{self._url}/volumes/{volume}")
+
+    def create_snapshot(self, name: str, labels: t.Mapping[str, str]) -> None:
+        self._action("snapshotCreate", {"name": name, "labels": dict(labels)})
+
+    def snapshots(self) -> list[Snapshot]:
+        return [
+            Snapshot(name=item["name"], created=item["created"], labels=item["labels"] or {}, removed=item["removed"],
+                     usercreated=item["usercreated"])
+            for item in self._action("snapshotList", {})["data"]
+        ]
+
+    def delete_snapshot(self, name: str) -> None:
+        self._action("snapshotDelete", {"name": name})
+
+    def start_purge(self) -> None:
+        self._action("snapshotPurge", {})
+
+    def is_purging(self) -> bool:
+        status = self._request("GET", f"{self._url}/volumes/{self._volume}")["purgeStatus"] or []
+        return any(entry["isPurging"] for entry in status)
+
+    def start_backup(self, snapshot: str, labels: t.Mapping[str, str]) -> None:
+        self._action("snapshotBackup", {"name": snapshot, "labels": dict(labels)})
+
+    def backup_progress(self, snapshot: str) -> Progress | None:
+        for entry in self._request("GET", f"{self._url}/volumes/{self._volume}")["backupStatus"] or []:
+            if entry["snapshot"] == snapshot:
+                return Progress(name=entry["id"], url=entry["backupURL"], state=entry["state"],
+                                progress=entry["progress"], error=entry["error"])
+        return None
+
+    def backups(self) -> list[Backup]:
+        url = f"{self._url}/backupvolumes/{self._volume}"
+        self._request("GET", url)
+        return [
+            Backup(name=item["name"], url=item["url"], created=item["created"], labels=item["labels"] or {})
+            for item in self._request("POST", f"{url}?action=backupList", {})["data"]
+        ]
+
+    def delete_backup(self, backup: Backup) -> None:
+        self._request("POST", f"{self._url}/backupvolumes/{self._volume}?action=backupDelete", {"name": backup.name})
+
+    def cleaned_up_as(self, backup: Backup) -> str:
+        return backup.name
+
+    def finish_backup(self) -> None:
+        """The manager looks after the last backup itself."""
+
+    def _action(self, action: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return self._request("POST", f"{self._url}/volumes/{self._volume}?action={action}", body)
+
+    def _request(self, method: str, url: str, body: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_REQUEST_TIMEOUT)
+        try:
+            if self._egress is not None:
+                from longhorn_qa_lab.egress import open_connection
+
+                connection.sock = open_connection(self._egress, self._host, self._port, timeout=_REQUEST_TIMEOUT)
+            connection.request(
+                method, f"{parts.path}?{parts.query}" if parts.query else parts.path,
+                body=None if body is None else json.dumps(body),
+                headers={"Content-Type": "application/json", "User-Agent": "Go-http-client/1.1"},
+            )
+            answer = connection.getresponse()
+            status, reason, text = answer.status, answer.reason, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise JobError(f'{method.title()} "{url}": {error}') from error
+        finally:
+            connection.close()
+        if status >= 400:
+            raise JobError(bad_response(status, reason, text.decode(errors="replace"), url, self._rng))
+        return t.cast("dict[str, t.Any]", json.loads(text)) if text else {}
+
+
+def bad_response(status: int, reason: str, body: str, url: str, rng: random.Random) -> str:
+    """The Go client's error. It prints a map, so its parts begin anywhere in their cycle."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    if isinstance(fields, dict):
+        parts = [f"{key}={fields[key]}" for key in ("code", "detail", "message") if key in fields]
+        first = rng.randrange(len(parts)) if parts else 0
+        body = ", ".join(parts[first:] + parts[:first])
+    return f"Bad response statusCode [{status}]. Status [{status} {reason}]. Body: [{body}] from [{url}]"

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the manager wants, given what there is: pure functions from documents to documents.
+
+The operator compares the answers with the cluster and writes the differences; nothing here knows time or network.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import typing as t
+
+from longhorn_qa_lab.longhorn import faults, names
+from longhorn_qa_lab.longhorn.releases import Release
+
+Object = dict[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """A Kubernetes Event to be written for an object."""
+
+    kind: str
+    reason: str
+    message: str
+    type: str = "Normal"
+
+
+def condition(kind: str, *, status: bool, at: str, reason: str = "", message: str = "") -> Object:
+    return {"lastProbeTime": "", "lastTransitionTime": at, "message": message, "reason": reason,
+            "status": "True" if status else "False", "type": kind}
+
+
+def with_condition(conditions: t.Mapping[str, Object] | None, wanted: Object) -> Object:
+    """The conditions with one of them set; its time moves only when its status does."""
+    found = dict(conditions or {})
+    old = found.get(wanted["type"])
+    if old is not None and old["status"] == wanted["status"]:
+        wanted = {**wanted, "lastTransitionTime": old["lastTransitionTime"]}
+    found[wanted["type"]] = wanted
+    return found
+
+
+# --- engine images -------------------------------------------------------------------------------------------------
+
+
+def engine_image_status(
+    *, image: Object, ready_pods: int, wanted_pods: int, behaviour: faults.ImageFaults, release: Release,
+    users: int, node: str, now: str,
+) -> Object:
+    """deploying until the DaemonSet's pods are ready, then ready, or incompatible by the binary's own word."""
+    reference = image["spec"]["image"]
+    old = image.get("status") or {}
+    status: Object = {
+        **_NO_VERSION, "conditions": old.get("conditions"), "noRefSince": old.get("noRefSince", ""),
+        "ownerID": node, "refCount": users, "state": "deploying",
+    }
+    wanted = max(1, wanted_pods)
+    if not behaviour.deploys or ready_pods < wanted:
+        seen = 0 if not behaviour.deploys else ready_pods
+        text = f"no enough pods are ready: {seen} vs {wanted}"
+        status["conditions"] = with_condition(
+            status["conditions"], condition("ready", status=False, at=now, reason="daemonSet", message=text)
+        )
+        return status
+    status |= engine_version(reference, behaviour, release)
+    accepted = status["cliAPIVersion"] >= release.accepts_cli and status["cliAPIMinVersion"] <= release.cli_version
+    text = f"Engine image {image['metadata']['name']} ({reference}) become ready"
+    if not accepted:
+        text = (f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
+                f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {release.accepts_cli}")
+    status["state"] = "ready" if accepted else "incompatible"
+    status["conditions"] = with_condition(
+        status["conditions"],
+        condition("ready", status=accepted, at=now, reason="" if accepted else "binary", message=text),
+    )
+    status["noRefSince"] = "" if users else (status["noRefSince"] or now)
+    return status
+
+
+_NO_VERSION: t.Final[Object] = {
+    "version": "", "gitCommit": "", "buildDate": "", "cliAPIVersion": 0, "cliAPIMinVersion": 0,
+    "controllerAPIVersion": 0, "controllerAPIMinVersion": 0, "dataFormatVersion": 0, "dataFormatMinVersion": 0,
+}
+
+
+def engine_version(image: str, behaviour: faults.ImageFaults, release: Release) -> Object:
+    """What an image's binary answers to ``version --client-only``."""
+    return {
+        "version": release.engine_version,
+        "gitCommit": faults.git_commit(image),
+        "buildDate": "2020-06-08T00:00:00+00:00",
+        "cliAPIVersion": release.cli_version if behaviour.cli_version is None else behaviour.cli_version,
+        "cliAPIMinVersion": release.cli_min_version if behaviour.cli_min_version is None else behaviour.cli_min_version,
+        "controllerAPIVersion": release.controller_version,
+        "controllerAPIMinVersion": release.controller_min_version,
+        "dataFormatVersion": 1,
+        "dataFormatMinVersion": 1,
+    }
+
+
+# --- volumes -------------------------------------------------------------------------------------------------------
+
+NEW_VOLUME_STATUS: t.Final[Object] = {
+    "actualSize": 0, "conditions": None, "currentImage": "", "currentNodeID": "", "expansionRequired": False,
+    "frontendDisabled": False, "initialRestorationRequired": False, "isStandby": False,
+    "kubernetesStatus": {"lastPVCRefAt": "", "lastPodRefAt": "", "namespace": "", "pvName": "", "pvStatus": "",
+                         "pvcName": "", "workloadsStatus": None},
+    "lastBackup": "", "lastBackupAt": "", "ownerID": "", "pendingNodeID": "", "remountRequired": False,
+    "restoreInitiated": False, "robustness": "", "state": "",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumeView:
+    """A volume and everything its next step depends on."""
+
+    volume: Object
+    engine: Object
+    replicas: t.Sequence[Object]
+    #: Image reference -> status of its EngineImage.
+    images: t.Mapping[str, Object]
+    node: str
+
+
+@dataclasses.dataclass(frozen=True)
+class VolumePlan:
+    """What a volume's next step changes."""
+
+    status: Object
+    engine_spec: Object
+    replica_specs: t.Mapping[str, Object]
+    notes: tuple[Note, ...] = ()
+    warning: str = ""
+
+
+def plan_volume(view: VolumeView, *, now: str) -> VolumePlan:
+    """One step of a volume's life cycle: schedule, upgrade, attach or detach."""
+    spec = view.volume["spec"]
+    status = {**NEW_VOLUME_STATUS, **(view.volume.get("status") or {}), "ownerID": view.node}
+    replicas = {replica["metadata"]["name"]: _schedule(replica, view) for replica in view.replicas}
+    scheduled = all(wanted["nodeID"] for wanted in replicas.values())
+    status["conditions"] = with_condition(status["conditions"], condition("restore", status=False, at=now))
+    status["conditions"] = with_condition(status["conditions"], condition(
+        "scheduled", status=scheduled, at=now, reason="" if scheduled else "ReplicaSchedulingFailure"
+    ))
+    status["currentImage"] = status["currentImage"] or spec["engineImage"]
+    warning = _upgrade(view, status)
+    engine = {**copy.deepcopy(view.engine["spec"]), "engineImage": status["currentImage"]}
+    for wanted in replicas.values():
+        wanted["engineImage"] = status["currentImage"]
+    if spec["nodeID"]:
+        notes = _attach(view, status, engine, replicas, now=now)
+    else:
+        notes = _detach(view, status, engine, replicas)
+    return VolumePlan(status, engine, replicas, notes, warning)
+
+
+def _schedule(replica: Object, view: VolumeView) -> Object:
+    """A replica's place. Replicas of one volume never share a node, so one node takes one of them."""
+    spec: Object = copy.deepcopy(replica["spec"])
+    placed = any(other["spec"]["nodeID"] for other in view.replicas)
+    if not spec["nodeID"] and not placed and replica is view.replicas[0]:
+        volume = view.volume["metadata"]["name"]
+        folder = f"{volume}-{faults.git_commit(replica['metadata']['name'])[:8]}"
+        spec |= {"nodeID": view.node, "diskID": disk_name(view.node),
+                 "dataPath": f"/var/lib/longhorn/replicas/{folder}"}
+    return spec
+
+
+def disk_name(node: str) -> str:
+    return f"default-disk-{faults.git_commit(node)[:16]}"
+
+
+def _upgrade(view: VolumeView, status: Object) -> str:
+    """Switch the engine image where that is allowed; otherwise why not, for the log."""
+    wanted = view.volume["spec"]["engineImage"]
+    if wanted == status["currentImage"]:
+        return ""
+    if status["state"] in ("", "detached"):
+        status["currentImage"] = wanted
+        return ""
+    refusal = live_upgrade_refusal(view, status)
+    if not refusal:
+        status["currentImage"] = wanted
+    return refusal
+
+
+def live_upgrade_refusal(view: VolumeView, status: Object) -> str:
+    """Why an attached volume cannot change its engine image now; empty when it can."""
+    name = view.volume["metadata"]["name"]
+    old_image, new_image = status["currentImage"], view.volume["spec"]["engineImage"]
+    old, new = view.images.get(old_image), view.images.get(new_image)
+    if status["state"] != "attached" or status["robustness"] != "healthy":
+        return f"cannot do live upgrade for a unhealthy volume {name}"
+    if new is None or new["state"] != "ready":
+        return f"new engine image {new_image} is not ready, delay upgrade for volume {name}"
+    if old is None or old["state"] != "ready":
+        return f"current engine image {old_image} is not ready, delay upgrade for volume {name}"
+    if old["gitCommit"] == new["gitCommit"]:
+        return f"Engine image {old_image} and {new_image} are identical, delay upgrade until detach for {name}"
+    if not new["controllerAPIMinVersion"] <= old["controllerAPIVersion"] <= new["controllerAPIVersion"]:
+        return (f"Unable to live upgrade from {old_image} to {new_image}: the old controller version "
+                f"{old['controllerAPIVersion']} is not compatible with the new controller version "
+                f"{new['controllerAPIVersion']} and the new controller minimal version {new['controllerAPIMinVersion']}")
+    return ""
+
+
+def _attach(
+    view: VolumeView, status: Object, engine: Object, replicas: t.Mapping[str, Object], *, now: str
+) -> tuple[Note, ...]:
+    spec = view.volume["spec"]
+    name = view.volume["metadata"]["name"]
+    status |= {"currentNodeID": spec["nodeID"], "frontendDisabled": spec["disableFrontend"]}
+    placed = [name for name, wanted in replicas.items() if wanted["nodeID"]]
+    for replica in placed:
+        replicas[replica]["desireState"] = "running"
+    running = {
+        replica["metadata"]["name"]: f"{replica['status']['ip']}:{replica['status']['port']}"
+        for replica in view.replicas if (replica.get("status") or {}).get("currentState") == "running"
+    }
+    if len(running) < len(placed) or not placed:
+        status["state"] = "attaching" if status["state"] != "attached" else status["state"]
+        status["robustness"] = status["robustness"] if placed else "faulted"
+        return ()
+    engine |= {"desireState": "running", "nodeID": spec["nodeID"], "disableFrontend": spec["disableFrontend"],
+               "replicaAddressMap": running}
+    if (view.engine.get("status") or {}).get("currentState") != "running":
+        status["state"] = "attaching"
+        return ()
+    status["robustness"] = "healthy" if len(running) >= spec["numberOfReplicas"] else "degraded"
+    for replica in running:
+        replicas[replica]["healthyAt"] = replicas[replica]["healthyAt"] or now
+    if status["state"] == "attached":
+        return ()
+    status["state"] = "attached"
+    return (Note("Volume", "Attached", f"volume {name} has been attached to {spec['nodeID']}"),)
+
+
+def _detach(
+    view: VolumeView, status: Object, engine: Object, replicas: t.Mapping[str, Object]
+) -> tuple[Note, ...]:
+    engine |= {"desireState": "stopped"}
+    stopped = (view.engine.get("status") or {}).get("currentState") in ("stopped", "error")
+    if stopped:
+        engine |= {"nodeID": "", "replicaAddressMap": {}, "disableFrontend": False}
+        for wanted in replicas.values():
+            wanted["desireState"] = "stopped"
+        stopped = all((replica.get("status") or {}).get("currentState") == "stopped" for replica in view.replicas)
+    status["robustness"] = "unknown"
+    if not stopped:
+        status["state"] = "detaching"
+        return ()
+    was = status["state"]
+    status |= {"state": "detached", "currentNodeID": "", "frontendDisabled": False}
+    if was == "detached":
+        return ()
+    name = view.volume["metadata"]["name"]
+    return (Note("Volume", "Detached", f"volume {name} has been detached"),)
+
+
+# --- recurring jobs ------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class BackupTarget:
+    """The backup target's settings, and which keys its secret has."""
+
+    url: str = ""
+    secret: str = ""
+    keys: t.Collection[str] = ()
+
+
+_CREDENTIALS: t.Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINTS", "AWS_CERT", "HTTP_PROXY",
+                         "HTTPS_PROXY", "NO_PROXY")
+
+
+def cron_job(
+    *, volume: Object, job: Object, release: Release, manager_image: str, service_account: str, target: BackupTarget
+) -> Object:
+    """The CronJob of one of a volume's recurring jobs."""
+    volume_name = volume["metadata"]["name"]
+    name = names.cron_job(volume_name, job["name"])
+    attached = (volume.get("status") or {}).get("state") == "attached"
+    node = (volume.get("status") or {}).get("currentNodeID", "")
+    container = {
+        "name": name,
+        "image": manager_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": job_command(volume=volume_name, job=job, release=release, target=target),
+        "env": job_environment(job=job, release=release, target=target),
+        "securityContext": {"privileged": True},
+        "volumeMounts": [{"name": "engine-binaries", "mountPath": names.BINARIES}],
+    }
+    pod: Object = {
+        "containers": [container],
+        "restartPolicy": "OnFailure",
+        "serviceAccountName": service_account,
+        "volumes": [{"name": "engine-binaries", "hostPath": {"path": names.BINARIES}}],
+    }
+    if node:
+        pod["nodeName"] = node
+    return {
+        "apiVersion": "batch/v1beta1",
+        "kind": "CronJob",
+        "metadata": {
+            "name": name, "namespace": names.NAMESPACE, "labels": {names.VOLUME_LABEL: volume_name},
+            "ownerReferences": [owner_reference(volume)],
+        },
+        "spec": {
+            "schedule": job["cron"],
+            "concurrencyPolicy": "Forbid",
+            "suspend": not attached,
+            "jobTemplate": {"spec": {"backoffLimit": 3, "template": {"metadata": {"name": name}, "spec": pod}}},
+        },
+    }
+
+
+def owner_reference(owner: Object, **extra: t.Any) -> Object:
+    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"], **extra}
+
+
+def job_command(*, volume: str, job: Object, release: Release, target: BackupTarget) -> list[str]:
+    """The job's command line; until 1.0.0 it names the backup target, later only whether to back up."""
+    words = ["longhorn-manager", "-d", "snapshot", volume]
+    if release.jobs_through == "api":
+        words += ["--manager-url", "http://longhorn-backend:9500/v1"]
+    words += ["--snapshot-name", job["name"], "--labels", f"RecurringJob={job['name']}"]
+    for key, value in sorted((job.get("labels") or {}).items()):
+        words += ["--labels", f"{key}={value}"]
+    words += ["--retain", str(job["retain"])]
+    if job["task"] == "backup":
+        words += ["--backuptarget", target.url] if release.target_in_command else ["--backup"]
+    return words
+
+
+def job_environment(*, job: Object, release: Release, target: BackupTarget) -> list[Object]:
+    """The job's environment; until 1.0.0 a backup job gets the credentials that its secret has."""
+    found: list[Object] = [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
+    if job["task"] == "backup" and release.target_in_command and target.secret:
+        found += [
+            {"name": key, "valueFrom": {"secretKeyRef": {"name": target.secret, "key": key}}}
+            for key in _CREDENTIALS if key in target.keys
+        ]
+    return found
+
+
+def cron_job_differs(there: Object, wanted: Object) -> bool:
+    """Whether a stored CronJob says something else than wanted, server defaults aside."""
+    return _says(there) != _says(wanted)
+
+
+def _says(cron: Object) -> tuple[t.Any, ...]:
+    spec = cron["spec"]
+    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    environment = [
+        (entry["name"], (entry.get("valueFrom") or {}).get("secretKeyRef", {}).get("name"))
+        for entry in container.get("env", [])
+    ]
+    return (spec["schedule"], bool(spec.get("suspend")), pod.get("nodeName", ""), container["command"],
+            container["image"], environment)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``longhorn-manager`` of the lab: ``daemon`` runs the control loop and the API, ``snapshot`` is a recurring job.
+
+A job's process must be there as fast as a compiled program, so everything heavy is loaded where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from longhorn_qa_lab.longhorn import faults, jobs, releases
+from longhorn_qa_lab.longhorn.disk import Disk
+from longhorn_qa_lab.longhorn.logs import Log
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of the real program, as far as manifests and CronJobs use it."""
+    top = argparse.ArgumentParser(prog="longhorn-manager")
+    top.add_argument("-d", "--debug", action="store_true")
+    top.add_argument("-j", "--log-json", action="store_true")
+    commands = top.add_subparsers(dest="command", required=True)
+    daemon = commands.add_parser("daemon")
+    for name in ("--engine-image", "--instance-manager-image", "--manager-image", "--service-account"):
+        daemon.add_argument(name, required=True)
+    snapshot = commands.add_parser("snapshot")
+    snapshot.add_argument("volume")
+    snapshot.add_argument("--manager-url", default="http://longhorn-backend:9500/v1")
+    snapshot.add_argument("--snapshot-name", required=True)
+    snapshot.add_argument("--labels", action="append", default=[])
+    snapshot.add_argument("--retain", type=int, default=1)
+    snapshot.add_argument("--backup", action="store_true")
+    snapshot.add_argument("--backuptarget", default="")
+    return top
+
+
+def labels_of(words: t.Sequence[str]) -> dict[str, str]:
+    """--labels KEY=VALUE, any number of times."""
+    return dict(word.partition("=")[::2] for word in words)
+
+
+def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> int:
+    """One recurring job."""
+    log = Log()
+    disk = Disk.from_environment(environment)
+    config = disk.read_config()
+    release = releases.release(config["release"])
+    labels = {jobs.LABEL: options.snapshot_name, **labels_of(options.labels)}
+    job = jobs.Job(
+        volume=options.volume, name=options.snapshot_name, labels=labels, retain=options.retain,
+        backup=options.backup or bool(options.backuptarget), poll=release.job_poll * config["poll_scale"],
+    )
+
+    def work() -> None:
+        volume = _way_to_volume(options, environment, release=release, disk=disk, plan=config["plan"], log=log)
+        jobs.Runner(job, volume, release=release, log=log, sleep=time.sleep).run()
+
+    return jobs.execute(work, log)
+
+
+def _way_to_volume(
+    options: argparse.Namespace, environment: t.Mapping[str, str],
+    *, release: releases.Release, disk: Disk, plan: str, log: Log,
+) -> jobs.Volume:
+    if release.jobs_through == "api":
+        import random
+
+        from longhorn_qa_lab.longhorn.api_volume import ApiVolume
+
+        egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
+        return ApiVolume(volume=options.volume, url=options.manager_url, egress=egress, rng=random.Random())
+    from longhorn_qa_lab.longhorn.engine_volume import EngineVolume
+    from longhorn_qa_lab.longhorn.kube import Kube
+
+    return EngineVolume(
+        volume=options.volume, kube=Kube(Path(environment["LAB_KUBECONFIG"])), disk=disk, plan=faults.parse(plan),
+        log=log, target=options.backuptarget, environment=environment,
+    )
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    """Entry point of both."""
+    options = parser().parse_args(arguments)
+    if options.command == "snapshot":
+        return run_job(options, os.environ)
+    from longhorn_qa_lab.longhorn.daemon import Daemon
+
+    return Daemon.from_command(options, os.environ).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pods and DaemonSets the manager makes: engine images and instance managers."""
+
+from __future__ import annotations
+
+import typing as t
+
+from longhorn_qa_lab.longhorn import names
+from longhorn_qa_lab.longhorn.decide import Object, owner_reference
+
+COMPONENT: t.Final = "longhorn.io/component"
+
+
+def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
+    """Brings an image's engine binary to every node."""
+    name = image["metadata"]["name"]
+    reference = image["spec"]["image"]
+    labels = {COMPONENT: "engine-image", "longhorn.io/engine-image": name}
+    daemon_set = names.engine_image_daemon_set(name)
+    script = (
+        "diff /usr/local/bin/longhorn /data/longhorn > /dev/null 2>&1; if [ $? -ne 0 ]; then cp -p "
+        "/usr/local/bin/longhorn /data/ && echo installed; fi && trap 'rm /data/longhorn* && echo cleaned up' EXIT "
+        "&& sleep infinity"
+    )
+    container = {
+        "name": daemon_set, "image": reference, "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/bash"], "args": ["-c", script],
+        "securityContext": {"privileged": True},
+        "readinessProbe": {"exec": {"command": ["ls", "/data/longhorn"]}, "initialDelaySeconds": 5, "periodSeconds": 5},
+        "volumeMounts": [{"name": "data", "mountPath": "/data/"}],
+    }
+    return {
+        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": {
+            "name": daemon_set, "namespace": names.NAMESPACE, "labels": labels,
+            "ownerReferences": [owner_reference(image, blockOwnerDeletion=True)],
+        },
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+            "template": {
+                "metadata": {"name": daemon_set, "labels": labels},
+                "spec": {
+                    "serviceAccountName": service_account, "containers": [container],
+                    "volumes": [{"name": "data", "hostPath": {"path": names.binaries_folder(reference)}}],
+                },
+            },
+        },
+    }
+
+
+def instance_manager(*, kind: str, node: Object, image: str) -> Object:
+    """The object of the process that holds a node's engines, or its replicas."""
+    node_name = node["metadata"]["name"]
+    return {
+        "apiVersion": names.API_VERSION, "kind": "InstanceManager",
+        "metadata": {
+            "name": f"instance-manager-{kind[0]}-{names.random_id()}", "namespace": names.NAMESPACE,
+            "finalizers": [names.FINALIZER],
+            "labels": {
+                COMPONENT: "instance-manager",
+                "longhorn.io/instance-manager-image": image.replace("/", "-").replace(":", "-"),
+                "longhorn.io/instance-manager-type": kind,
+                "longhorn.io/node": node_name,
+            },
+            "ownerReferences": [owner_reference(node, blockOwnerDeletion=True)],
+        },
+        "spec": {"engineImage": "", "image": image, "nodeID": node_name, "type": kind},
+    }
+
+
+def instance_manager_pod(manager: Object, *, service_account: str) -> Object:
+    kind = manager["spec"]["type"]
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": manager["metadata"]["name"], "namespace": names.NAMESPACE,
+            "labels": manager["metadata"]["labels"], "ownerReferences": [owner_reference(manager)],
+        },
+        "spec": {
+            "serviceAccountName": service_account, "restartPolicy": "Never",
+            "nodeName": manager["spec"]["nodeID"],
+            "containers": [{
+                "name": f"{kind}-manager", "image": manager["spec"]["image"], "imagePullPolicy": "IfNotPresent",
+                "args": [f"{kind}-manager", "--debug", "daemon", "--listen", "0.0.0.0:8500"],
+                "securityContext": {"privileged": True},
+                "volumeMounts": [{"name": "engine-binaries", "mountPath": "/engine-binaries/",
+                                  "mountPropagation": "HostToContainer"}],
+            }],
+            "volumes": [{"name": "engine-binaries", "hostPath": {"path": names.BINARIES}}],
+        },
+    }
+
+
+def volume_engine(volume: Object) -> Object:
+    """A new volume's engine, stopped."""
+    name = volume["metadata"]["name"]
+    spec = volume["spec"]
+    return _part(volume, "Engine", f"{name}-e-{names.random_id()}", {
+        "backupVolume": "", "desireState": "stopped", "disableFrontend": False, "engineImage": spec["engineImage"],
+        "frontend": spec["frontend"], "logRequested": False, "nodeID": "", "replicaAddressMap": {},
+        "requestedBackupRestore": "", "upgradedReplicaAddressMap": {}, "volumeName": name, "volumeSize": spec["size"],
+    })
+
+
+def volume_replica(volume: Object, engine: str) -> Object:
+    """One of a new volume's replicas, not yet placed."""
+    name = volume["metadata"]["name"]
+    spec = volume["spec"]
+    return _part(volume, "Replica", f"{name}-r-{names.random_id()}", {
+        "active": True, "baseImage": "", "dataPath": "", "desireState": "stopped", "diskID": "",
+        "engineImage": spec["engineImage"], "engineName": engine, "failedAt": "", "healthyAt": "",
+        "logRequested": False, "nodeID": "", "volumeName": name, "volumeSize": spec["size"],
+    })
+
+
+def _part(volume: Object, kind: str, name: str, spec: Object) -> Object:
+    return {
+        "apiVersion": names.API_VERSION, "kind": kind,
+        "metadata": {
+            "name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER],
+            "labels": {"longhornnode": "", names.VOLUME_LABEL: volume["metadata"]["name"]},
+            "ownerReferences": [owner_reference(volume)],
+        },
+        "spec": spec,
+    }

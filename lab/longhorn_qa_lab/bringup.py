@@ -7,10 +7,10 @@ import datetime
 import socket
 import sys
 import time
-import typing as t
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from longhorn_qa_lab import control_plane, description, pki
 from longhorn_qa_lab.api import Api
@@ -29,6 +29,8 @@ NO_LONGHORN = "none"
 _POLL = 0.05
 _PATIENCE = 90.0
 _LAST_LINES = 12
+_FIRST_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
+"""No pod is admitted to a namespace before its ServiceAccount exists."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,6 @@ class BringUp:
         self._progress(f"the API server is ready at {layout.server}")
 
     def _node(self) -> None:
-        import importlib.util
-        if importlib.util.find_spec("longhorn_qa_lab.node.__main__") is None:
-            self._progress("no node program yet")
-            return
         layout, folder = self._layout, self._layout.paths.folder
         arguments = {
             "lab-dir": folder,
@@ -104,7 +102,7 @@ class BringUp:
             command += [f"--{name}", str(value)]
         self._start("node", command)
         self._wait("node", lambda: self._api.node_ready(NODE_NAME))
-        self._wait("kube-controller-manager", lambda: self._api.answers("/api/v1/namespaces/default/serviceaccounts/default"))
+        self._wait("kube-controller-manager", lambda: self._api.answers(_FIRST_ACCOUNT))
         self._progress(f"node {NODE_NAME} is ready")
 
     def _longhorn(self) -> None:
@@ -150,7 +148,7 @@ class BringUp:
         text = self._log(name).read_text(encoding="utf-8", errors="replace")
         return "\n".join(f"  {line[:400]}" for line in text.splitlines()[-_LAST_LINES:])
 
-    def _log(self, name: str) -> t.Any:
+    def _log(self, name: str) -> Path:
         return self._layout.paths.logs / f"{name}.log"
 
     def _describe(self, state: str, owner: int | None) -> Description:

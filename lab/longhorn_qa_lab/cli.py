@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.run(given))
     except LabError as error:
         print(f"longhorn-qa: {error}", file=sys.stderr)
-        return given.status_on_error
+        return int(given.status_on_error)
     except KeyboardInterrupt:
         print("longhorn-qa: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ class Description:
         """Readers see the old text or the new one, never a half."""
         draft = path.with_name(path.name + ".new")
         draft.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n", encoding="utf-8")
-        os.replace(draft, path)
+        draft.replace(path)
 
 
 def read(path: Path) -> Description | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import socket
 import threading
 import typing as t
@@ -50,7 +49,7 @@ class EgressProxy:
             self._path.unlink()
         server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         server.bind(str(self._path))
-        os.chmod(self._path, 0o600)
+        self._path.chmod(0o600)
         server.listen(128)
         self._server = server
         threading.Thread(target=self._accept, args=(server,), daemon=True, name="egress").start()
@@ -147,7 +146,7 @@ def _refuse(client: socket.socket, status: int, reason: str) -> None:
 
 
 def _pipe(one: socket.socket, other: socket.socket) -> None:
-    """Copies both ways until both sides have ended; a direction of its own each, so that neither waits for the other."""
+    """Copies both ways until both sides have ended; one thread each, so that neither waits for the other."""
     one.settimeout(None)
     other.settimeout(None)
     backwards = threading.Thread(target=_copy, args=(other, one), daemon=True, name="egress-answer")
@@ -216,5 +215,5 @@ class EgressAdapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Replaces the way plain HTTP connects; nothing else is served."""
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": self._pool_class}

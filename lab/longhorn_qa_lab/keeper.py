@@ -101,7 +101,8 @@ class Keeper:
                 continue
             del self._children[name]
             self._ended[name] = status
-            print(f"{time.strftime('%FT%TZ', time.gmtime())} {name} ended with status {status}", file=sys.stderr, flush=True)
+            now = time.strftime("%FT%TZ", time.gmtime())
+            print(f"{now} {name} ended with status {status}", file=sys.stderr, flush=True)
 
     def _stop_all(self) -> None:
         """The node first, because it tidies up after its pods; the rest holds nothing worth keeping."""

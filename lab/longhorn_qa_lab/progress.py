@@ -7,7 +7,6 @@ import contextlib
 import sys
 import threading
 import time
-import typing as t
 from collections.abc import Callable, Iterator
 
 Say = Callable[[str], None]
@@ -61,4 +60,4 @@ def as_progress(say: Progress | Say | None) -> Progress:
     """Accepts whatever a caller has."""
     if isinstance(say, Progress):
         return say
-    return Progress(t.cast(Say, say) if say else to_stderr)
+    return Progress(say or to_stderr)

@@ -65,7 +65,9 @@ class Apt:
             "Acquire::Languages": "none",
             "Acquire::Retries": "3",
         }
-        hooks = "".join(f"#clear APT::Update::{hook};\n" for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success"))
+        hooks = "".join(
+            f"#clear APT::Update::{hook};\n" for hook in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+        )
         self._config.write_text(
             hooks + "".join(f'{name} "{value}";\n' for name, value in settings.items()), encoding="utf-8"
         )

@@ -20,9 +20,7 @@ def load(folder: Path) -> Binaries:
         raise LabError(f"The assets folder {folder} does not exist: correct LONGHORN_QA_ASSETS or unset it.")
     missing = [name for name in PROGRAMS if not (folder / name).is_file()]
     if missing:
-        raise LabError(
-            f"The assets folder {folder} lacks {', '.join(missing)}: it needs {', '.join(PROGRAMS)}."
-        )
+        raise LabError(f"The assets folder {folder} lacks {', '.join(missing)}: it needs {', '.join(PROGRAMS)}.")
     closed = [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
     if closed:
         raise LabError(f"In the assets folder {folder} these are not executable: {', '.join(closed)}. Run chmod +x.")

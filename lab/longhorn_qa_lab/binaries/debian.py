@@ -42,8 +42,8 @@ def check(root: Path) -> None:
     free = shutil.disk_usage(root).free
     if free < _SPACE_NEEDED:
         raise Missing(
-            f"Building the control plane needs {_SPACE_NEEDED >> 30} GiB of free disk for a few minutes, but {root} has "
-            f"{free / (1 << 30):.1f} GiB: free some space, or point elsewhere with XDG_CACHE_HOME."
+            f"Building the control plane needs {_SPACE_NEEDED >> 30} GiB of free disk for a few minutes, but {root} "
+            f"has {free / (1 << 30):.1f} GiB: free some space, or point elsewhere with XDG_CACHE_HOME."
         )
 
 

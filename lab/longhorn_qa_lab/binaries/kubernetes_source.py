@@ -79,7 +79,9 @@ def link_flags() -> str:
         "buildDate": "2021-01-13T00:00:00Z",
     }
     packages = ("component-base/version", "client-go/pkg/version")
-    sets = [f"-X {PACKAGE}/vendor/k8s.io/{package}.{name}={value}" for package in packages for name, value in values.items()]
+    sets = [
+        f"-X {PACKAGE}/vendor/k8s.io/{package}.{name}={value}" for package in packages for name, value in values.items()
+    ]
     return " ".join(["-s", "-w", *sets])
 
 
@@ -100,7 +102,7 @@ def _insert(path: Path, *, text: str, after: str = "", before: str = "") -> None
     anchor = after or before
     if source.count(anchor) != 1:
         raise LabError(
-            f"Debian's Kubernetes source has changed: {path.name} holds {anchor.strip()!r} {source.count(anchor)} times, "
-            "expected once. Use an assets folder (LONGHORN_QA_ASSETS) until the recipe is mended."
+            f"Debian's Kubernetes source has changed: {path.name} holds {anchor.strip()!r} {source.count(anchor)} "
+            "times, expected once. Use an assets folder (LONGHORN_QA_ASSETS) until the recipe is mended."
         )
     path.write_text(source.replace(anchor, after + text + before), encoding="utf-8")

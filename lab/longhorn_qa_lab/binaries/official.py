@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The projects' own release binaries, where the network allows.
 
-Kubernetes 1.21 is the last release that serves CronJobs both as batch/v1beta1 (which old Longhorn uses) and as batch/v1,
-and that still carries both CronJob controllers.
+Kubernetes 1.21 is the one release that serves CronJobs as batch/v1beta1 (which old Longhorn uses) and as batch/v1, and
+still carries both CronJob controllers.
 """
 
 from __future__ import annotations

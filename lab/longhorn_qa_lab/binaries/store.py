@@ -8,7 +8,6 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -133,7 +132,7 @@ def publish(made: Path, target: Path, *, source: str, kubernetes: str) -> Binari
     (made / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if target.exists():
         shutil.rmtree(target)
-    os.replace(made, target)
+    made.replace(target)
     loaded = load(target)
     if loaded is None:
         raise Damaged(f"{target} vanished while it was published")

@@ -107,7 +107,8 @@ def _show(file: Path, lines: list[str], *, titled: bool) -> None:
 
 
 def _summary(item: Description, health: str) -> str:
-    return f"{item.name}  {health}  Longhorn {item.release}  Kubernetes {item.kubernetes}  {item.server}  since {item.started}"
+    versions = f"Longhorn {item.release}  Kubernetes {item.kubernetes}"
+    return f"{item.name}  {health}  {versions}  {item.server}  since {item.started}"
 
 
 def _document(item: Description) -> dict[str, object]:

@@ -12,7 +12,9 @@ RELEASES = ("2020-06", "v1.0.0", "v1.0.1")
 
 
 def build() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="longhorn-qa", description="Longhorn test procedures and the lab they run in.")
+    parser = argparse.ArgumentParser(
+        prog="longhorn-qa", description="Longhorn test procedures and the lab they run in."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _lab(commands.add_parser("lab", help="start, watch and stop labs"))
     return parser
@@ -22,7 +24,9 @@ def _lab(lab: argparse.ArgumentParser) -> None:
     actions = lab.add_subparsers(dest="action", required=True, metavar="ACTION")
     up = actions.add_parser("up", help="start a lab and leave it running")
     _name(up)
-    up.add_argument("--longhorn", choices=(*RELEASES, "none"), default=RELEASES[-1], help="the Longhorn release to simulate")
+    up.add_argument(
+        "--longhorn", choices=(*RELEASES, "none"), default=RELEASES[-1], help="the Longhorn release to simulate"
+    )
     up.add_argument("--poll-scale", type=_positive, default=0.2, help="factor on Longhorn's own poll intervals")
     up.add_argument("--cronjob-controller", choices=("v1", "v2"), default="v2", help="which of Kubernetes' two")
     up.add_argument("--port", type=_port, help="the API server's port (default: a free one)")
@@ -34,7 +38,9 @@ def _lab(lab: argparse.ArgumentParser) -> None:
     logs = actions.add_parser("logs", help="print the logs of a lab's parts")
     _name(logs)
     logs.add_argument("part", nargs="?", help="one part only, for example kube-apiserver (default: all)")
-    logs.add_argument("--tail", type=_lines, default=20, metavar="LINES", help="lines of each part, 0 for all (default: 20)")
+    logs.add_argument(
+        "--tail", type=_lines, default=20, metavar="LINES", help="lines of each part, 0 for all (default: 20)"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
     logs.set_defaults(run=labs.logs, status_on_error=1)
     down = actions.add_parser("down", help="stop a lab and remove what it kept")

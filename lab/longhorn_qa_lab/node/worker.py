@@ -123,6 +123,8 @@ class PodWorker:
             await asyncio.gather(*(self._run_container(spec) for spec in mains))
 
     async def _run_container(self, spec: ContainerSpec) -> None:
+        if self.stopping:
+            raise Stopped
         run = ContainerRun(self, spec)
         self.runs[spec.name] = run
         with contextlib.suppress(Stopped):

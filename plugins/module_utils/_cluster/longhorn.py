@@ -37,7 +37,7 @@ class Node:
         """From the custom resource; conditions are a map up to 1.2 and a list since."""
         conditions = (document.get("status") or {}).get("conditions") or {}
         items = conditions.values() if isinstance(conditions, Mapping) else conditions
-        ready = next((item for item in items if str(item.get("type", "")).lower() == "ready"), {})
+        ready: Mapping[str, t.Any] = next((item for item in items if str(item.get("type", "")).lower() == "ready"), {})
         return cls(
             name=str(document["metadata"]["name"]),
             ready=ready.get("status") == "True",
@@ -157,6 +157,6 @@ class LonghornObjects:
 
 
 def _image_of(pod: Object) -> str:
-    containers = (pod.get("spec") or {}).get("containers") or ({},)
+    containers: t.Any = (pod.get("spec") or {}).get("containers") or ({},)
     named = [item for item in containers if item.get("name") == "longhorn-manager"] or containers
     return str(named[0].get("image", ""))

@@ -111,7 +111,12 @@ def _present(existing: EngineImage | None, desired: Desired, *, default_image: s
     if existing is None or existing.deleting:
         steps.append(Step("create", f"register engine image {desired.image} as {desired.name}"))
     if desired.default and not is_default:
-        steps.append(Step("set_default", f"make {desired.image} the default engine image instead of {default_image}"))
+        steps.append(
+            Step(
+                "set_default",
+                f"make {desired.image} the default engine image instead of {default_image}",
+            )
+        )
     return Plan(
         before=_shown(existing, default=is_default),
         after={"image": desired.image, "state": "present", "default": bool(desired.default) or is_default},

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 
 
-class InvalidRequest(ValueError):  # noqa: N818 - says what is wrong, as the others do
+class InvalidRequest(ValueError):
     """What is wanted cannot be had, whatever the cluster does; the message says why and what to do."""
 
 

@@ -22,7 +22,7 @@ Source = t.Literal["job", "manager", "engine-manager"]
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 
 
-class UnknownRelease(ValueError):  # noqa: N818 - says what is wrong, as the others do
+class UnknownRelease(ValueError):
     """No profile for this release and task, or no release could be told; the message says what to do."""
 
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes: created with the default engine image, moved to the wanted one, attached, detached, deleted."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image, names, volume
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import Plan, Step
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Desired, Volume
+from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import (
+    Fixtures,
+    check_timeout,
+    require,
+    result,
+    told,
+)
+
+_ADVICE = "Look at the volume's conditions and at the longhorn-manager log."
+
+
+def run(
+    params: Mapping[str, t.Any], *, check_mode: bool, client: Client | None = None, clock: Clock = SYSTEM
+) -> dict[str, t.Any]:
+    """The module: one volume is as wanted."""
+    with told():
+        desired = _desired(params)
+        volume.validate(desired)
+    check_timeout(params)
+    here = Fixtures(params, client=client, clock=clock)
+    default = here.require_longhorn(params)
+    existing = here.objects.volume(desired.name)
+    images = {image.image: image for image in here.objects.engine_images()} if desired.engine_image else {}
+    with told():
+        plan = volume.plan(existing, desired, images=images, default_image=default)
+    warnings = require(plan, subject=f"volume {desired.name}", check_mode=check_mode)
+    if not check_mode:
+        run_ = _Run(here, desired)
+        run_.carry_out(plan, existing)
+        existing = here.objects.volume(desired.name)
+    return result(plan, warnings=warnings, volume=_summary(existing, desired, planned=plan if check_mode else None))
+
+
+def _desired(params: Mapping[str, t.Any]) -> Desired:
+    size = params.get("size") or ""
+    return Desired(
+        name=params["name"],
+        state=params["state"],
+        size=volume.parse_size(str(size)) if size else 0,
+        number_of_replicas=params.get("number_of_replicas") or 0,
+        frontend=params.get("frontend") or "",
+        engine_image=params.get("engine_image") or "",
+        node=params.get("node") or "",
+        disable_frontend=params.get("disable_frontend"),
+        run_id=params.get("run_id") or "",
+    )
+
+
+class _Run:
+    """Carries a plan out. Each step's end is waited for whenever another one follows, which needs it."""
+
+    def __init__(self, here: Fixtures, desired: Desired) -> None:
+        self._here = here
+        self._desired = desired
+
+    def carry_out(self, plan: Plan, existing: Volume | None) -> None:
+        """All steps, then the wanted state as a whole."""
+        steps: dict[str, Callable[[Step], None]] = {
+            "create": self._create, "detach": self._detach, "upgrade": self._upgrade,
+            "attach": self._attach, "delete": self._delete,
+        }  # fmt: skip
+        if existing is not None and existing.deleting and plan.steps:
+            self._wait(lambda found: volume.settled(found, desired=Desired(self._desired.name, "absent")), "gone")
+        after: Callable[[], None] | None = None
+        for step in plan.steps:
+            if after is not None:
+                after()
+            steps[step.action](step)
+            after = self._end_of(step)
+        if self._here.waits:
+            self._wait(lambda found: volume.settled(found, desired=self._desired), self._expected())
+
+    def _create(self, step: Step) -> None:
+        self._here.manager.create_volume(step.arguments)
+        self._here.objects.mark(kinds.VOLUMES, self._desired.name, run_id=self._desired.run_id)
+
+    def _detach(self, _step: Step) -> None:
+        self._here.manager.detach(self._desired.name)
+
+    def _upgrade(self, step: Step) -> None:
+        image = step.arguments["image"]
+        self._here.wait(
+            lambda: self._here.objects.engine_image(names.engine_image_name(image)),
+            engine_image.ready,
+            subject=f"engine image {image}",
+            expected="state ready, so that volumes can be moved to it",
+        )
+        self._here.manager.upgrade_engine(self._desired.name, image=image)
+
+    def _attach(self, step: Step) -> None:
+        node = step.arguments["node"] or self._some_node()
+        self._here.manager.attach(
+            self._desired.name, node=node, disable_frontend=bool(step.arguments["disable_frontend"])
+        )
+
+    def _delete(self, _step: Step) -> None:
+        self._here.manager.delete_volume(self._desired.name)
+
+    def _end_of(self, step: Step) -> Callable[[], None] | None:
+        if step.action in ("create", "detach"):
+            return lambda: self._wait(volume.detached, "state detached")
+        if step.action == "upgrade":
+            image = step.arguments["image"]
+            return lambda: self._wait(lambda found: volume.upgraded(found, image=image), f"engine image {image}")
+        return None
+
+    def _some_node(self) -> str:
+        nodes = self._here.objects.nodes()
+        for node in nodes:
+            if node.ready:
+                return node.name
+        seen = ", ".join(f"{node.name} ({node.reason or 'not ready'})" for node in nodes)
+        raise Refused(
+            "no node of Longhorn's is ready, so there is none to attach it to",
+            subject=f"volume {self._desired.name}",
+            expected="a ready node",
+            seen=seen or "no nodes",
+        )
+
+    def _wait(self, check: Callable[[Volume | None], Progress], expected: str) -> None:
+        self._here.wait(
+            lambda: self._here.objects.volume(self._desired.name),
+            check,
+            subject=f"volume {self._desired.name}",
+            expected=expected,
+            advice=_ADVICE,
+        )
+
+    def _expected(self) -> str:
+        words = {"absent": "gone", "attached": "state attached", "detached": "state detached", "present": "at rest"}
+        image = f", engine image {self._desired.engine_image}" if self._desired.engine_image else ""
+        return words[self._desired.state] + (image if self._desired.state != "absent" else "")
+
+
+def _summary(existing: Volume | None, desired: Desired, *, planned: Plan | None) -> dict[str, t.Any]:
+    """What is there now; in check mode, what would be."""
+    shown = existing or Volume(name=desired.name, state="" if planned else "absent")
+    summary = shown.summary()
+    if planned is not None and planned.changed:
+        summary |= dict(planned.after)
+    return summary

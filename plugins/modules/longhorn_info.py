@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation and entry point; the work is done in module_utils/_module/longhorn_info.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: longhorn_info
+short_description: Look at what Longhorn has
+version_added: 0.1.0
+author:
+  - The longhorn.qa authors (@longhorn-qa)
+description:
+  - Returns the release, nodes, engine images, volumes, settings, recurring jobs and backups of a Longhorn, as far as
+    they are asked for.
+  - Never fails because there is nothing; fails if it cannot look.
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - longhorn.qa.common
+  - longhorn.qa.common.release
+  - longhorn.qa.attributes
+  - longhorn.qa.attributes.info
+options:
+  gather_subset:
+    description:
+      - What to return.
+    type: list
+    elements: str
+    choices: [release, nodes, engine_images, volumes, settings, recurring_jobs, backups, all]
+    default: [release]
+"""
+
+EXAMPLES = r"""
+- name: Which Longhorn is this?
+  longhorn.qa.longhorn_info:
+  register: longhorn
+
+- name: Show its volumes and their recurring jobs
+  longhorn.qa.longhorn_info:
+    gather_subset: [volumes, recurring_jobs]
+"""
+
+RETURN = r"""
+release:
+  description: The Longhorn release; empty, with a warning, if the manager's image does not tell and none is stated.
+  returned: with the subset V(release)
+  type: str
+  sample: v1.0.1
+manager_image:
+  description: Image of the longhorn-manager pods.
+  returned: with the subset V(release)
+  type: str
+  sample: longhornio/longhorn-manager:v1.0.1
+nodes:
+  description: Longhorn's nodes.
+  returned: with the subset V(nodes)
+  type: list
+  elements: dict
+  sample: [{"name": "node-1", "ready": true, "schedulable": true, "reason": ""}]
+engine_images:
+  description: Engine images, as returned by M(longhorn.qa.longhorn_engine_image).
+  returned: with the subset V(engine_images)
+  type: list
+  elements: dict
+  sample: [{"name": "ei-3bd16bdf", "image": "longhornio/longhorn-engine:v1.0.1", "state": "ready", "default": true}]
+volumes:
+  description: Volumes, as returned by M(longhorn.qa.longhorn_volume).
+  returned: with the subset V(volumes)
+  type: list
+  elements: dict
+  sample: [{"name": "test-1", "state": "attached", "robustness": "healthy"}]
+settings:
+  description: All settings, each by its name.
+  returned: with the subset V(settings)
+  type: dict
+  sample: {"backup-target": "s3://longhorn@us-east-1/"}
+recurring_jobs:
+  description: The recurring jobs of all volumes, as returned by M(longhorn.qa.longhorn_recurring_job).
+  returned: with the subset V(recurring_jobs)
+  type: list
+  elements: dict
+  sample: [{"volume": "test-1", "name": "c-yxam34", "task": "snapshot", "cronjob": "test-1-c-yxam34-c"}]
+backups:
+  description: The backups in the backup target; none if no target is set.
+  returned: with the subset V(backups)
+  type: list
+  elements: dict
+  sample: [{"name": "backup-6356dc9c6d8747e7", "volume": "test-1", "snapshot": "c-yxam34-c137b15c"}]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_info
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
+
+
+def main() -> None:
+    """Options in, result or failure out."""
+    own: argspec.Spec = {
+        "gather_subset": {
+            "type": "list",
+            "elements": "str",
+            "choices": list(longhorn_info.SUBSETS),
+            "default": ["release"],
+        },
+    }
+    module = AnsibleModule(
+        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), own),
+        supports_check_mode=True,
+    )
+    argspec.hide_secrets(module.no_log_values, module.params)
+    try:
+        result = longhorn_info.run(module.params, check_mode=module.check_mode)
+    except LonghornQAError as error:
+        module.fail_json(**failure(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -139,6 +139,11 @@ class BackupStore:
                 self._objects.delete(self._prefix + key)
         self._write(volume_key(volume), {**config, "BlockCount": str(kept)})
 
+    def delete_volume(self, volume: str) -> None:
+        """Remove everything of a volume."""
+        for key in self._keys(f"{volume_folder(volume)}/"):
+            self._objects.delete(self._prefix + key)
+
     def _keys(self, prefix: str) -> list[str]:
         return [key[len(self._prefix):] for key in self._objects.keys(self._prefix + prefix)]
 

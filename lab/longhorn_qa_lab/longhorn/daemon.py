@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manager's long-running process: picture, control loop and API together."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+from longhorn_qa_lab.longhorn import faults, names, operator, releases, settings, world
+from longhorn_qa_lab.longhorn.disk import Disk
+from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Unreachable
+from longhorn_qa_lab.longhorn.logs import Log
+from longhorn_qa_lab.longhorn.manager_api import Server
+from longhorn_qa_lab.longhorn.operator import CONFIG, Context, Operator
+from longhorn_qa_lab.longhorn.service import Service
+
+_PORT: t.Final = 9500
+_START_SECONDS: t.Final = 60.0
+
+
+@dataclasses.dataclass
+class Daemon:
+    """`longhorn-manager daemon`."""
+
+    context: Context
+    address: tuple[str, int]
+    egress: Path | None
+
+    @classmethod
+    def from_command(cls, options: argparse.Namespace, environment: t.Mapping[str, str]) -> Daemon:
+        kube = Kube(Path(environment["LAB_KUBECONFIG"]))
+        release, scale = _configuration(kube, options.manager_image)
+        context = Context(
+            release=release, node=environment["NODE_NAME"], pod_ip=environment["POD_IP"],
+            manager_image=options.manager_image, service_account=options.service_account,
+            engine_image=options.engine_image, instance_manager_image=options.instance_manager_image,
+            poll_scale=scale, plan=faults.KNOWN, plan_text="", cluster=world.World(kube),
+            disk=Disk.from_environment(environment), log=Log(),
+        )
+        port = json.loads(environment["LAB_PORTS"])[str(_PORT)]
+        egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
+        return cls(context, ("127.0.0.1", int(port)), egress)
+
+    def run(self) -> int:
+        """Until SIGTERM. The API answers only once the default engine image is ready, as the real one's does."""
+        context = self.context
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        operator.write_config(context)
+        context.cluster.start()
+        if not context.cluster.wait_listed(_START_SECONDS):
+            context.log.fatal("Error starting manager: cannot list Longhorn's objects")
+            return 1
+        loop = Operator(context)
+        loop.prepare()
+        threading.Thread(target=loop.run, args=(stopping.is_set,), daemon=True, name="operator").start()
+        self._wait_for_default_image(stopping)
+        server = Server(self.address, Service(context, egress=self.egress), context.log)
+        threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True, name="api").start()
+        context.log.info(f"Listening on {context.pod_ip}:{_PORT}")
+        stopping.wait()
+        server.shutdown()
+        context.cluster.stop()
+        return 0
+
+    def _wait_for_default_image(self, stopping: threading.Event) -> None:
+        context = self.context
+        image = context.setting(settings.DEFAULT_ENGINE_IMAGE)
+        name = names.engine_image(image)
+        pause = min(6.0 * context.poll_scale, 0.5)
+        context.log.debug(f"Waiting for engine image {image} to be ready")
+        while not stopping.is_set():
+            found = context.cluster.find(world.ENGINE_IMAGES, name) or {}
+            if (found.get("status") or {}).get("state") == "ready":
+                context.log.debug(f"Engine image {image} is ready")
+                return
+            stopping.wait(pause)
+
+
+def _configuration(kube: Kube, manager_image: str) -> tuple[releases.Release, float]:
+    """The lab's own ConfigMap says which release to be and how fast; without it, the manager's image does."""
+    path = f"/api/v1/namespaces/{names.NAMESPACE}/configmaps/{CONFIG}"
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            data = (kube.find(path) or {}).get("data") or {}
+            break
+        except (ApiError, Unreachable):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+    known = {row.manager_image: row.name for row in releases.RELEASES.values()}
+    name = data.get("release") or known.get(manager_image, "")
+    return releases.release(name), float(data.get("pollScale") or 1.0)

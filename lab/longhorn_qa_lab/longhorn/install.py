@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the simulated Longhorn into a cluster by the manifests of a real one, and waits for its manager."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from pathlib import Path
+
+from longhorn_qa_lab.longhorn import crds, faults, names, releases
+from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object, Unreachable
+from longhorn_qa_lab.longhorn.operator import CONFIG
+from longhorn_qa_lab.longhorn.releases import Release
+
+_NAMESPACED: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}"
+_MANAGER: t.Final = "longhorn-manager"
+_LABELS: t.Final = {"app": _MANAGER}
+
+
+class InstallError(RuntimeError):
+    """Longhorn did not come up; the text says what was seen."""
+
+
+def install(
+    *, release: str, kubeconfig: Path, lab_dir: Path, node_name: str = "lab-node", poll_scale: float = 1.0,
+    timeout: float = 60.0, progress: t.Callable[[str], None] = print,
+) -> None:
+    """Apply everything, then wait until the manager answers through the API server."""
+    row = releases.release(release)
+    kube = Kube(kubeconfig)
+    progress(f"Longhorn {release}: applying its manifests")
+    for collection, document in manifests(row, poll_scale=poll_scale):
+        kube.apply(collection, document)
+    _wait(kube, node_name=node_name, lab_dir=lab_dir, timeout=timeout)
+    progress(f"Longhorn {release}: its manager answers")
+
+
+def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, Object]]:
+    """What is applied, in order: collection path and document."""
+    yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}}
+    for crd in crds.manifests():
+        yield "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd
+    yield f"{_NAMESPACED}/serviceaccounts", {
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(names.SERVICE_ACCOUNT),
+    }
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    yield f"{rbac}/clusterroles", _cluster_role()
+    yield f"{rbac}/clusterrolebindings", {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": "longhorn-bind"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "longhorn-role"},
+        "subjects": [{"kind": "ServiceAccount", "name": names.SERVICE_ACCOUNT, "namespace": names.NAMESPACE}],
+    }
+    yield f"{_NAMESPACED}/configmaps", {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(CONFIG),
+        "data": {"release": release.name, "pollScale": str(poll_scale)},
+    }
+    yield f"{_NAMESPACED}/configmaps", {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(faults.CONFIG_MAP),
+    }
+    yield f"{_NAMESPACED}/configmaps", {
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta("longhorn-default-setting"),
+        "data": {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"},
+    }
+    yield f"{_NAMESPACED}/services", {
+        "apiVersion": "v1", "kind": "Service", "metadata": {**_meta("longhorn-backend"), "labels": _LABELS},
+        "spec": {"selector": _LABELS, "sessionAffinity": "ClientIP", "type": "ClusterIP",
+                 "ports": [{"name": "manager", "port": 9500, "targetPort": "manager"}]},
+    }
+    yield f"/apis/apps/v1/namespaces/{names.NAMESPACE}/daemonsets", manager_daemon_set(release)
+
+
+def _meta(name: str) -> Object:
+    return {"name": name, "namespace": names.NAMESPACE}
+
+
+def _cluster_role() -> Object:
+    def rule(group: str, *resources: str) -> Object:
+        return {"apiGroups": [group], "resources": list(resources), "verbs": ["*"]}
+
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "longhorn-role"},
+        "rules": [
+            rule("", "pods", "events", "persistentvolumes", "persistentvolumeclaims", "nodes", "secrets", "services",
+                 "endpoints", "configmaps"),
+            rule("apps", "daemonsets", "deployments", "statefulsets"),
+            rule("batch", "jobs", "cronjobs"),
+            rule("coordination.k8s.io", "leases"),
+            rule(names.GROUP, *(f"{plural}{part}" for plural, _short, _status in crds.KINDS.values()
+                                for part in ("", "/status"))),
+        ],
+    }
+
+
+def manager_daemon_set(release: Release) -> Object:
+    """The manager, with the command line of the release's own manifest."""
+
+    def field(name: str, path: str) -> Object:
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+    container = {
+        "name": _MANAGER, "image": release.manager_image, "imagePullPolicy": "IfNotPresent",
+        "securityContext": {"privileged": True},
+        "command": ["longhorn-manager", "-d", "daemon", "--engine-image", release.engine_image,
+                    "--instance-manager-image", release.instance_manager_image,
+                    "--manager-image", release.manager_image, "--service-account", names.SERVICE_ACCOUNT],
+        "ports": [{"containerPort": 9500, "name": "manager"}],
+        "readinessProbe": {"tcpSocket": {"port": 9500}},
+        "volumeMounts": [
+            {"name": "longhorn", "mountPath": "/var/lib/longhorn/", "mountPropagation": "Bidirectional"},
+            {"name": "longhorn-default-setting", "mountPath": "/var/lib/longhorn-setting/"},
+        ],
+        "env": [field("POD_NAMESPACE", "metadata.namespace"), field("POD_IP", "status.podIP"),
+                field("NODE_NAME", "spec.nodeName"),
+                {"name": "DEFAULT_SETTING_PATH", "value": "/var/lib/longhorn-setting/default-setting.yaml"}],
+    }
+    return {
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {**_meta(_MANAGER), "labels": _LABELS},
+        "spec": {
+            "selector": {"matchLabels": _LABELS},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+            "template": {"metadata": {"labels": _LABELS}, "spec": {
+                "serviceAccountName": names.SERVICE_ACCOUNT, "containers": [container],
+                "volumes": [
+                    {"name": "longhorn", "hostPath": {"path": "/var/lib/longhorn/"}},
+                    {"name": "longhorn-default-setting", "configMap": {"name": "longhorn-default-setting"}},
+                ],
+            }},
+        },
+    }
+
+
+def _wait(kube: Kube, *, node_name: str, lab_dir: Path, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    path = f"{_NAMESPACED}/services/longhorn-backend:9500/proxy/v1/nodes/{node_name}"
+    seen = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            kube.get(path)
+            return
+        except (ApiError, Unreachable) as error:
+            seen = str(error)
+        time.sleep(0.2)
+    pods = kube.list(f"{_NAMESPACED}/pods?labelSelector=app%3D{_MANAGER}")["items"]
+    state = [(pod["metadata"]["name"], (pod.get("status") or {}).get("phase")) for pod in pods]
+    raise InstallError(
+        f"Service {names.NAMESPACE}/longhorn-backend: the manager did not answer within {timeout:g} s; last answer: "
+        f"{seen}; its pods: {state or 'none'}. Look at the logs of the node below {lab_dir}."
+    )

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's S3 server: moto's, started the way a MinIO container is.
+
+Two command lines are known: ``minio server …`` and ``sh -c "mkdir -p /FOLDER/BUCKET && exec minio server …"``. Buckets
+are the folders that are made below the served folder, which is how MinIO sees them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+import typing as t
+
+_DEFAULT_PORT: t.Final = 9000
+
+
+def buckets(arguments: t.Sequence[str]) -> tuple[str, ...]:
+    """Names of the buckets a command line makes."""
+    found = []
+    for folders in re.findall(r"mkdir\s+(?:-p\s+)?([^&;|]+)", " ".join(arguments)):
+        found += [word.rstrip("/").rpartition("/")[2] for word in folders.split() if word.strip("/").count("/")]
+    return tuple(found)
+
+
+def container_port(arguments: t.Sequence[str]) -> int:
+    """The port the command line asks for."""
+    found = re.search(r"--address[ =]\S*:(\d+)", " ".join(arguments))
+    return int(found[1]) if found else _DEFAULT_PORT
+
+
+def real_port(arguments: t.Sequence[str], environment: t.Mapping[str, str]) -> int:
+    """The local port that stands for it."""
+    ports = json.loads(environment["LAB_PORTS"])
+    wanted = str(container_port(arguments))
+    if wanted not in ports:
+        raise SystemExit(f"the pod does not declare container port {wanted}; it declares {', '.join(ports) or 'none'}")
+    return int(ports[wanted])
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    port = real_port(words, os.environ)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    # Created through moto's own model: the server has no user yet who could ask for it.
+    os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
+    from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    _create(buckets(words))
+    print(f"API: http://127.0.0.1:{container_port(words)}", flush=True)
+    stopping.wait()
+    server.stop()
+    return 0
+
+
+def _create(wanted: t.Sequence[str]) -> None:
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    for name in wanted:
+        backend.create_bucket(name, "us-east-1")
+        print(f"bucket {name} created", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

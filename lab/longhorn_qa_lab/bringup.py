@@ -6,9 +6,9 @@ from __future__ import annotations
 import datetime
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +59,10 @@ class BringUp:
         """Returns the description of a lab that is up; whoever called ends the keeper if this raises."""
         self._describe(description.STARTING, owner)
         self._control_plane()
-        with ThreadPoolExecutor(2) as pool:
-            work = [pool.submit(self._node), pool.submit(self._longhorn)]
-            for done in work:
-                done.result()
+        installing = _Background(self._longhorn)
+        self._node(installing)
+        installing.join()
+        installing.check()
         if self._options.release != NO_LONGHORN:
             from longhorn_qa_lab.longhorn import install as longhorn
 
@@ -84,7 +84,7 @@ class BringUp:
         self._start("kube-scheduler", control_plane.scheduler_command(layout))
         self._progress(f"the API server is ready at {layout.server}")
 
-    def _node(self) -> None:
+    def _node(self, installing: _Background) -> None:
         layout, folder = self._layout, self._layout.paths.folder
         arguments = {
             "lab-dir": folder,
@@ -101,7 +101,12 @@ class BringUp:
         for name, value in arguments.items():
             command += [f"--{name}", str(value)]
         self._start("node", command)
-        self._wait("node", lambda: self._api.node_ready(NODE_NAME))
+
+        def ready() -> bool:
+            installing.check()  # a failed installation need not wait for the node
+            return self._api.node_ready(NODE_NAME)
+
+        self._wait("node", ready)
         self._wait("kube-controller-manager", lambda: self._api.answers(_FIRST_ACCOUNT))
         self._progress(f"node {NODE_NAME} is ready")
 
@@ -172,6 +177,27 @@ class BringUp:
         )
         described.write(layout.paths.description)
         return described
+
+
+class _Background(threading.Thread):
+    """One piece of work beside the main one, abandoned when that is interrupted."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True, name="install")
+        self._work = work
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 -- raised again in the main thread
+            self._error = error
+
+    def check(self) -> None:
+        """Raises what the work raised, if it did so already."""
+        if self._error is not None:
+            raise self._error
 
 
 def lay_out(paths: LabPaths, options: Options, *, ports: Ports, binaries: Binaries) -> Layout:

@@ -3,24 +3,42 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
+from longhorn_qa_lab import verdicts
 from longhorn_qa_lab.commands import parser
 from longhorn_qa_lab.errors import LabError
 
-BROKEN = 3
-INTERRUPTED = 130
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Errors that a person can act on are one message; everything else keeps its traceback."""
     given = parser.build().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         return int(given.run(given))
     except LabError as error:
-        print(f"longhorn-qa: {error}", file=sys.stderr)
-        return int(given.status_on_error)
+        return _end(given, str(error), int(given.status_on_error))
     except KeyboardInterrupt:
-        print("longhorn-qa: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _end(given, "interrupted; everything that was started has been stopped", _INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
+        return int(given.status_on_error)
+
+
+def _end(given: argparse.Namespace, message: str, status: int) -> int:
+    print(f"longhorn-qa: {message}", file=sys.stderr, flush=True)
+    if given.judges:
+        verdicts.announce(verdicts.BROKEN)
+    return status
+
+
+def _interrupt(*_: object) -> None:
+    """Ended by a signal means ended tidily, as by Ctrl-C."""
+    raise KeyboardInterrupt

@@ -8,6 +8,7 @@ left is found by description and by mark, and ended before anything else happens
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import shutil
@@ -50,16 +51,36 @@ def up(options: Options, progress: Progress) -> Description:
 
 
 @contextlib.contextmanager
-def running(options: Options, progress: Progress) -> Iterator[Running]:
-    """A lab that ends with the block, and also when this process is killed inside it."""
+def running(options: Options, progress: Progress, *, keep: bool = False) -> Iterator[Running]:
+    """A lab that ends with the block, and also when this process is killed inside it.
+
+    With `keep` it stays after a block that came to its end.
+    """
     with _locked(options.name) as place:
         started = _start(place, options, progress, owner=os.getpid())
+    finished = False
     try:
         yield started
+        finished = True
     finally:
-        started.keeper.close()
-        with _locked(options.name) as place:
-            _clear(place)
+        if keep and finished:
+            started.keeper.detach()
+            dataclasses.replace(started.description, owner=None).write(place.description)
+        else:
+            started.keeper.close()
+            with _locked(options.name) as place:
+                _clear(place)
+
+
+def down_all() -> list[str]:
+    """Ends every lab under the root, described or not; returns their names."""
+    root = paths.lab_root()
+    names = (
+        sorted(entry.name for entry in root.iterdir() if entry.is_dir() and paths.is_name(entry.name))
+        if root.is_dir()
+        else []
+    )
+    return [name for name in names if down(name)]
 
 
 def down(name: str) -> bool:
@@ -115,6 +136,10 @@ def _start(place: LabPaths, options: Options, progress: Progress, owner: int | N
                 raise
             progress(f"{error} Trying others.")
             _clear(place)
+        except KeyboardInterrupt:
+            _close(keeper)
+            _clear(place)
+            raise
         except BaseException:
             _close(keeper)  # the folder stays: its logs say why
             raise

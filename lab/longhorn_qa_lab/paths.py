@@ -89,9 +89,14 @@ def lab_root() -> Path:
     return (checkout() or Path.cwd()) / ".lab"
 
 
+def is_name(text: str) -> bool:
+    """Whether a lab may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def lab_paths(name: str) -> LabPaths:
     """The paths of the lab of that name, which may not exist yet."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise LabError(
             f"A lab's name is 1 to 40 lower-case letters, digits and inner hyphens, but {name!r} was given: "
             "choose another name."

@@ -36,7 +36,10 @@ def up(given: argparse.Namespace) -> int:
 
 
 def down(given: argparse.Namespace) -> int:
-    if lab.down(given.name):
+    if given.all:
+        names = lab.down_all()
+        print(f"{', '.join(names) or 'no labs'}: down")
+    elif lab.down(given.name):
         print(f"lab {given.name!r} is down")
     else:
         print(f"lab {given.name!r} does not exist; nothing to do")

@@ -4,55 +4,157 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+import typing as t
+from pathlib import Path
 
 from longhorn_qa_lab import paths
-from longhorn_qa_lab.commands import labs
+from longhorn_qa_lab.commands import judging, labs, scenario
+from longhorn_qa_lab.verdicts import BROKEN, STATUS
 
 RELEASES = ("2020-06", "v1.0.0", "v1.0.1")
+_NONE = "none"
+_LAB_ERROR = 1
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's own status for a wrong command line is 2, which here means an inconclusive run."""
+
+    def error(self, message: str) -> t.NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(STATUS[BROKEN], f"{self.prog}: {message}\n")
 
 
 def build() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="longhorn-qa", description="Longhorn test procedures and the lab they run in."
+    """The whole command line; `run` is the function that carries it out, `judges` whether it ends in a verdict."""
+    parser = Parser(
+        prog="longhorn-qa",
+        description="Longhorn test procedures and the lab they run in.",
+        epilog="Exit status of scenario, audit and rejudge: 0 pass, 1 fail, 2 inconclusive, 3 broken.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _scenario(commands.add_parser("scenario", help="run the whole procedure in a lab of its own"))
+    _audit(commands.add_parser("audit", help="judge a folder of kubectl dumps and logs"))
+    _rejudge(commands.add_parser("rejudge", help="judge a saved history again"))
     _lab(commands.add_parser("lab", help="start, watch and stop labs"))
     return parser
 
 
+def _scenario(parser: argparse.ArgumentParser) -> None:
+    environment = os.environ.get
+    parser.add_argument(
+        "--longhorn",
+        type=_release,
+        metavar="RELEASE",
+        default=environment("LONGHORN") or RELEASES[0],
+        help=f"the Longhorn release to simulate: {', '.join(RELEASES)} (environment: LONGHORN; default: {RELEASES[0]})",
+    )
+    parser.add_argument(
+        "--invocations",
+        type=_count,
+        metavar="N",
+        default=environment("INVOCATIONS") or "3",
+        help="invocations of each job (environment: INVOCATIONS; default: 3)",
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        default=_is_set(environment("KEEP")),
+        help="leave the lab and what the run made in place (environment: KEEP)",
+    )
+    parser.add_argument("--trigger", action="store_true", help="start invocations by hand instead of waiting for ticks")
+    parser.add_argument(
+        "--default-engine-image", metavar="IMAGE", help="one of the stubs, as Longhorn's default engine"
+    )
+    parser.add_argument("--name", default="scenario", help="the lab's name (default: scenario)")
+    _lab_options(parser)
+    _report(parser)
+    parser.set_defaults(run=scenario.run, judges=True, status_on_error=STATUS[BROKEN])
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dump", type=Path, metavar="DUMP", help="the folder to judge")
+    parser.add_argument("--longhorn", metavar="RELEASE", help="its Longhorn release, if the dump does not tell")
+    parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML file with key cells: what is expected where")
+    _report(parser)
+    parser.set_defaults(run=judging.audit, judges=True, status_on_error=STATUS[BROKEN])
+
+
+def _rejudge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("history", type=Path, metavar="DIR", help="the history's folder")
+    _report(parser)
+    parser.set_defaults(run=judging.rejudge, judges=True, status_on_error=STATUS[BROKEN])
+
+
 def _lab(lab: argparse.ArgumentParser) -> None:
     actions = lab.add_subparsers(dest="action", required=True, metavar="ACTION")
-    up = actions.add_parser("up", help="start a lab and leave it running")
+    up = _action(actions.add_parser("up", help="start a lab and leave it running"), labs.up)
     _name(up)
     up.add_argument(
-        "--longhorn", choices=(*RELEASES, "none"), default=RELEASES[-1], help="the Longhorn release to simulate"
+        "--longhorn",
+        choices=(*RELEASES, _NONE),
+        default=RELEASES[0],
+        help=f"the Longhorn release to simulate (default: {RELEASES[0]})",
     )
-    up.add_argument("--poll-scale", type=_positive, default=0.2, help="factor on Longhorn's own poll intervals")
-    up.add_argument("--cronjob-controller", choices=("v1", "v2"), default="v2", help="which of Kubernetes' two")
     up.add_argument("--port", type=_port, help="the API server's port (default: a free one)")
-    up.set_defaults(run=labs.up, status_on_error=1)
-    status = actions.add_parser("status", help="show one lab; exit status 0 only when it is up")
+    _lab_options(up)
+    status = _action(actions.add_parser("status", help="show a lab; exit status 0 only when it is up"), labs.status)
     _name(status)
     status.add_argument("--json", action="store_true", help="machine-readable")
-    status.set_defaults(run=labs.status, status_on_error=1)
-    logs = actions.add_parser("logs", help="print the logs of a lab's parts")
+    logs = _action(actions.add_parser("logs", help="print the logs of a lab's parts"), labs.logs)
     _name(logs)
     logs.add_argument("part", nargs="?", help="one part only, for example kube-apiserver (default: all)")
     logs.add_argument(
-        "--tail", type=_lines, default=20, metavar="LINES", help="lines of each part, 0 for all (default: 20)"
+        "--tail", type=_lines, default=20, metavar="LINES", help="lines of each part, 0: all (default: 20)"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
-    logs.set_defaults(run=labs.logs, status_on_error=1)
-    down = actions.add_parser("down", help="stop a lab and remove what it kept")
+    down = _action(actions.add_parser("down", help="stop a lab and remove what it kept"), labs.down)
     _name(down)
-    down.set_defaults(run=labs.down, status_on_error=1)
-    listing = actions.add_parser("list", help="show all labs")
+    down.add_argument("--all", action="store_true", help="all labs, also those that were left half-made")
+    listing = _action(actions.add_parser("list", help="show all labs"), labs.listing)
     listing.add_argument("--json", action="store_true", help="machine-readable")
-    listing.set_defaults(run=labs.listing, status_on_error=1)
+
+
+def _action(parser: argparse.ArgumentParser, run: t.Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser.set_defaults(run=run, judges=False, status_on_error=_LAB_ERROR)
+    return parser
+
+
+def _lab_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--poll-scale", type=_positive, default=0.2, help="factor on Longhorn's poll intervals (0.2)")
+    parser.add_argument(
+        "--cronjob-controller", choices=("v1", "v2"), default="v2", help="which of Kubernetes' two (v2)"
+    )
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report", type=_new_folder, metavar="DIR", help="the report's folder (default: under reports/)"
+    )
 
 
 def _name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default=paths.DEFAULT_NAME, help="the lab's name (default: default)")
+
+
+def _new_folder(text: str) -> Path:
+    path = Path(text).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
+
+
+def _release(text: str) -> str:
+    if text not in RELEASES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a release the lab knows: {', '.join(RELEASES)}")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
+    return int(text)
 
 
 def _positive(text: str) -> float:
@@ -75,3 +177,7 @@ def _lines(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
     return int(text)
+
+
+def _is_set(text: str | None) -> bool:
+    return (text or "").lower() not in ("", "0", "no", "false")

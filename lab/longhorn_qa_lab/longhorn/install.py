@@ -22,17 +22,36 @@ class InstallError(RuntimeError):
 
 
 def install(
-    *, release: str, kubeconfig: Path, lab_dir: Path, node_name: str = "lab-node", poll_scale: float = 1.0,
-    timeout: float = 60.0, progress: t.Callable[[str], None] = print,
+    *, release: str, kubeconfig: Path, lab_dir: Path, poll_scale: float = 1.0, say: t.Callable[[str], None] = print
 ) -> None:
-    """Apply everything, then wait until the manager answers through the API server."""
+    """Apply everything; needs an API server that is ready, but no node yet."""
     row = releases.release(release)
     kube = Kube(kubeconfig)
-    progress(f"Longhorn {release}: applying its manifests")
+    say(f"Longhorn {release}: applying its manifests (state in {lab_dir})")
     for collection, document in manifests(row, poll_scale=poll_scale):
         kube.apply(collection, document)
-    _wait(kube, node_name=node_name, lab_dir=lab_dir, timeout=timeout)
-    progress(f"Longhorn {release}: its manager answers")
+
+
+def wait_ready(*, release: str, kubeconfig: Path, timeout: float = 60.0) -> None:
+    """Until the manager answers through the API server, which it does once the default engine image is ready."""
+    kube = Kube(kubeconfig)
+    deadline = time.monotonic() + timeout
+    path = f"{_NAMESPACED}/services/longhorn-backend:9500/proxy/v1/nodes"
+    seen = "nothing"
+    while time.monotonic() < deadline:
+        try:
+            if kube.get(path)["data"]:
+                return
+            seen = "no node"
+        except (ApiError, Unreachable) as error:
+            seen = str(error)
+        time.sleep(0.2)
+    pods = kube.list(f"{_NAMESPACED}/pods?labelSelector=app%3D{_MANAGER}")["items"]
+    state = [f"{pod['metadata']['name']} {(pod.get('status') or {}).get('phase')}" for pod in pods]
+    raise InstallError(
+        f"Service {names.NAMESPACE}/longhorn-backend of Longhorn {release}: the manager did not answer within "
+        f"{timeout:g} s; last answer: {seen}; its pods: {', '.join(state) or 'none'}. See the pods' logs."
+    )
 
 
 def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, Object]]:
@@ -128,22 +147,3 @@ def manager_daemon_set(release: Release) -> Object:
             }},
         },
     }
-
-
-def _wait(kube: Kube, *, node_name: str, lab_dir: Path, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    path = f"{_NAMESPACED}/services/longhorn-backend:9500/proxy/v1/nodes/{node_name}"
-    seen = "nothing"
-    while time.monotonic() < deadline:
-        try:
-            kube.get(path)
-            return
-        except (ApiError, Unreachable) as error:
-            seen = str(error)
-        time.sleep(0.2)
-    pods = kube.list(f"{_NAMESPACED}/pods?labelSelector=app%3D{_MANAGER}")["items"]
-    state = [(pod["metadata"]["name"], (pod.get("status") or {}).get("phase")) for pod in pods]
-    raise InstallError(
-        f"Service {names.NAMESPACE}/longhorn-backend: the manager did not answer within {timeout:g} s; last answer: "
-        f"{seen}; its pods: {state or 'none'}. Look at the logs of the node below {lab_dir}."
-    )

@@ -164,7 +164,7 @@ class HistoryWriter:
 
     def _append(self, cls: type[_Record], **fields: t.Any) -> _Record:
         with self._mutex, _Told(self.folder):
-            record = cls(number=self._number + 1, at=self._clock.now(), **fields)
+            record: _Record = t.cast(t.Any, cls)(number=self._number + 1, at=self._clock.now(), **fields)
             self._file.write(records.encode(t.cast(model.Record, record)).encode("ascii") + b"\n")
             self._number += 1
             return record

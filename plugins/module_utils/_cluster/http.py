@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.connection import Connection
 
 with contextlib.suppress(ImportError):  # open_connection tells it
     import urllib3
@@ -24,6 +23,21 @@ with contextlib.suppress(ImportError):  # open_connection tells it
 _CONNECT_TIMEOUT = 10.0
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
 _LONGEST_TEXT = 1000
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A server, a pool to reach it and the headers that say who we are."""
+
+    host: str
+    pool: t.Any
+    headers: Mapping[str, str]
+    verified: bool  # False: certificates are not checked
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether we send no token or password; a client certificate may still name us."""
+        return "authorization" not in self.headers
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One resource kind, seen without interruption: LIST, then WATCH from there, again and again.
+
+A broken watch is taken up from the last resourceVersion, so nothing is missed. Where something may have been missed
+(the server has forgotten, a permission is not there, the server stayed away too long) a gap is reported, never an empty
+list.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Listing, Object, Watch
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    ApiFailure,
+    Expired,
+    Forbidden,
+    LonghornQAError,
+    NotFound,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
+
+_CHANGES = ("ADDED", "MODIFIED", "DELETED")
+_SHORT = 1.0  # a watch that the server ends sooner, and empty, is not asked for again at once
+_WORTH_A_NOTE = 3.0
+
+
+class Sink(t.Protocol):
+    """Who wants to know what a feed sees. Called from the feed's thread."""
+
+    def listed(self, kind: str, listing: Listing) -> None:
+        """A complete list."""
+
+    def changed(self, kind: str, change: str, document: Object) -> None:
+        """One change."""
+
+    def missed(self, kind: str, reason: str, *, since: datetime | None, until: datetime | None) -> None:
+        """Changes between these moments may be unknown; ``until`` None: from now on for good."""
+
+    def noted(self, text: str) -> None:
+        """Something worth telling that lost nothing."""
+
+
+class Streams:
+    """The streams that are open, so that they can be ended from outside when the recording ends."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._open: set[t.Any] = set()
+        self.stopped = threading.Event()
+
+    def add(self, stream: t.Any) -> None:
+        """From now on ``stop`` closes it."""
+        with self._mutex:
+            self._open.add(stream)
+        if self.stopped.is_set():
+            stream.close()
+
+    def remove(self, stream: t.Any) -> None:
+        """It has ended."""
+        with self._mutex:
+            self._open.discard(stream)
+        stream.close()
+
+    def stop(self) -> None:
+        """Ends every stream, now and later."""
+        self.stopped.set()
+        with self._mutex:
+            streams = list(self._open)
+        for stream in streams:
+            stream.close()
+
+
+@dataclass
+class Feed:
+    """The life of one kind's watch. ``run`` is a thread's body and returns when stopped or when it had to give up."""
+
+    kind: Kind
+    namespace: str
+    client: Client
+    sink: Sink
+    clock: Clock
+    streams: Streams
+    backoff: Backoff
+    _version: str = field(default="", init=False)  # empty: a LIST is needed
+    _alive: datetime | None = field(default=None, init=False)  # when we last knew that nothing was missed
+    _expired: str = field(default="", init=False)  # why the next LIST ends a gap
+
+    def run(self) -> None:
+        """Until stopped."""
+        while not self.streams.stopped.is_set():
+            try:
+                self._once()
+            except Expired as error:
+                self._version, self._expired = "", error.seen or "too old resource version"
+            except (Forbidden, NotFound) as error:
+                if not self.streams.stopped.is_set():
+                    self._give_up(error)
+                return
+            except ApiFailure as error:
+                if self.streams.stopped.is_set():
+                    return
+                if not self.backoff.pause(error.retry_after):
+                    self._give_up(error)
+                    return
+
+    def _once(self) -> None:
+        if not self._version:
+            self._list()
+        started, seen = self.clock.monotonic(), self._watch()
+        self._recovered()
+        if not seen and self.clock.monotonic() - started < _SHORT and not self.streams.stopped.is_set():
+            self.clock.sleep(_SHORT)
+
+    def _list(self) -> None:
+        listing = self.client.list(self.kind, namespace=self.namespace, retry=False)
+        now = self.clock.now()
+        if self._expired:
+            self.sink.missed(self.kind.plural, f"watch expired: {self._expired}", since=self._alive, until=now)
+            self._expired = ""
+        self.sink.listed(self.kind.plural, listing)
+        self._version, self._alive = listing.resource_version, now
+        self._recovered()
+
+    def _watch(self) -> bool:
+        watch = self.client.watch(self.kind, namespace=self.namespace, resource_version=self._version)
+        self.streams.add(watch)
+        try:
+            return self._read(watch)
+        finally:
+            self.streams.remove(watch)
+
+    def _read(self, watch: Watch) -> bool:
+        seen = False
+        for event in watch.events():
+            seen = True
+            document = event.get("object") or {}
+            if event.get("type") in _CHANGES:
+                self.sink.changed(self.kind.plural, event["type"], document)
+            self._version = str((document.get("metadata") or {}).get("resourceVersion") or self._version)
+            self._alive = self.clock.now()
+            self._recovered()
+        return seen
+
+    def _recovered(self) -> None:
+        away = self.backoff.spent()
+        if away >= _WORTH_A_NOTE:
+            self.sink.noted(
+                f"the watch of {self.kind.plural} was interrupted for {away:.0f} s and taken up where it was"
+            )
+        self.backoff.succeeded()
+
+    def _give_up(self, error: LonghornQAError) -> None:
+        self.sink.missed(self.kind.plural, _why(self.kind, error), since=self._alive, until=None)
+
+
+def _why(kind: Kind, error: LonghornQAError) -> str:
+    if isinstance(error, Forbidden):
+        verb = error.verb or ("watch" if "watch" in error.subject else "list")
+        return f"verb {verb} on {error.resource or kind.plural} is not granted"
+    if isinstance(error, NotFound):
+        return f"the server has no {kind.plural} of {kind.group_version}"
+    return str(error)

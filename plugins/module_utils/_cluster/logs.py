@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows the logs of pods from the start of each container run to its end, over cuts and restarts.
+
+The log API knows only "the container now" and "the one before it". Which run that is, is told by the pod's status; so
+a follower asks for its own run by either name, and says so when its run can no longer be asked for, or when somebody
+else's text came in its place.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    ApiFailure,
+    Forbidden,
+    NotFound,
+    Refused,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, LogFile
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.log_cursor import LogCursor
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
+
+_SILENCE = 240.0  # a log may be silent for long; after this the connection is made anew, which costs nothing
+_END_IS_TOLD_WITHIN = 10.0  # seconds from the end of a stream to the pod status that explains it
+_LOOK = 0.1
+_NOT_YET = 15.0  # longest "not started yet" of a container that the status calls started
+
+ENDED = "the container ended"
+STOPPED = "the recording ended"
+
+
+@dataclass
+class Run:
+    """What is known about a pod's container; changed by the watch, read by the followers."""
+
+    uid: str
+    pod: str
+    namespace: str
+    container: str
+    restarts: int = 0
+    started: bool = False  # the run number ``restarts`` has begun
+    over: bool = False  # and ended
+    deleted: bool = False
+
+    def ended(self, attempt: int) -> bool:
+        """Whether that container run is over."""
+        return self.deleted or attempt < self.restarts or (attempt == self.restarts and self.over)
+
+    def update(self, pod: Mapping[str, t.Any]) -> None:
+        """From a pod as the API has it."""
+        status = pod.get("status") or {}
+        for container in status.get("containerStatuses") or ():
+            if container.get("name") != self.container:
+                continue
+            state = container.get("state") or {}
+            # Between two runs the status counts the one that ended, and shows it as the last state.
+            between = "waiting" in state and "terminated" in (container.get("lastState") or {})
+            self.restarts = int(container.get("restartCount") or 0)
+            self.over = "terminated" in state or between
+            self.started = self.over or "running" in state
+        if status.get("phase") in ("Succeeded", "Failed"):
+            self.over = True
+
+
+def run_of(pod: Mapping[str, t.Any]) -> Run | None:
+    """What is known of the pod's only container, or None before it has a UID and a container."""
+    metadata = pod.get("metadata") or {}
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    if not metadata.get("uid") or not containers:
+        return None
+    run = Run(metadata["uid"], metadata.get("name", ""), metadata.get("namespace", ""), containers[0].get("name", ""))
+    run.update(pod)
+    return run
+
+
+@dataclass
+class LogKeeper:
+    """Starts a follower for every container run that is worth it, and knows which of them are still open."""
+
+    client: Client
+    writer: HistoryWriter
+    clock: Clock
+    streams: Streams
+    backoff: t.Callable[[], Backoff]
+    failed: t.Callable[[BaseException], None]
+    _runs: dict[str, Run] = field(default_factory=dict, init=False)
+    _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, init=False)
+    _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def pod_seen(self, pod: Mapping[str, t.Any], *, deleted: bool = False, old: bool = False, since: str = "") -> None:
+        """A pod whose log is wanted, as the watch told it.
+
+        ``old``: it was there before the recording, so its earlier runs are nobody's business; ``since``: nor are its
+        earlier lines.
+        """
+        fresh = run_of(pod)
+        if fresh is None:
+            return
+        with self._mutex:
+            run = self._runs.setdefault(fresh.uid, fresh)
+            run.update(pod)
+            run.deleted = run.deleted or deleted
+            first = run.restarts if old and not self._known(run) else 0
+            last = run.restarts if run.started else run.restarts - 1
+            new = [n for n in range(first, last + 1) if (run.uid, n) not in self._followers and self._wanted(run, n)]
+            for attempt in new:
+                self._start(run, attempt, since=since)
+
+    def open(self, pod_uids: t.Container[str]) -> int:
+        """How many container runs of these pods are still being read."""
+        with self._mutex:
+            return sum(1 for (uid, _), follower in self._followers.items() if uid in pod_uids and not follower.closed)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the followers after the streams were stopped."""
+        for follower in list(self._followers.values()):
+            if follower.thread is not None:
+                follower.thread.join(seconds)
+
+    def _known(self, run: Run) -> bool:
+        return any(uid == run.uid for uid, _ in self._followers)
+
+    def _wanted(self, run: Run, attempt: int) -> bool:
+        """Numbers only grow, and once one run of a pod is followed its older ones were as well."""
+        newest = max((n for uid, n in self._followers if uid == run.uid), default=-1)
+        return attempt > newest
+
+    def _start(self, run: Run, attempt: int, *, since: str) -> None:
+        follower = Follower(self, run, attempt, since)
+        self._followers[run.uid, attempt] = follower
+        follower.thread = threading.Thread(target=follower.run, name=f"log {run.pod} {attempt}", daemon=True)
+        follower.thread.start()
+
+    def same_text(self, run: Run, attempt: int, identity: tuple[bytes, int] | None) -> list[int]:
+        """Other runs of the pod that begin with the very same line, down to its timestamp."""
+        with self._mutex:
+            others = [(n, f) for (uid, n), f in self._followers.items() if uid == run.uid and n != attempt]
+        return [n for n, other in others if identity is not None and other.cursor.first == identity]
+
+
+class Follower:
+    """One container run's log. ``run`` is a thread's body."""
+
+    def __init__(self, keeper: LogKeeper, run: Run, attempt: int, since: str) -> None:
+        self.cursor = LogCursor()
+        self.closed = False
+        self.thread: threading.Thread | None = None
+        self._keeper = keeper
+        self._run = run
+        self._attempt = attempt
+        self._since = since
+
+    def run(self) -> None:
+        """Reads until the container run is over and everything of it is kept, or until that is impossible."""
+        try:
+            self._record()
+        except Exception as error:  # noqa: BLE001 - a log that is lost without a word would be the worst outcome
+            if not self._keeper.streams.stopped.is_set():
+                self._keeper.failed(error)
+        finally:
+            self.closed = True
+
+    def _record(self) -> None:
+        writer, run = self._keeper.writer, self._run
+        record = writer.log_opened(run.uid, run.pod, run.container, self._attempt)
+        file = writer.log_file(record)
+        try:
+            reason = self._read_all(file)
+        finally:
+            file.close()
+        complete = reason == ENDED
+        if not complete and reason != STOPPED:
+            what = f"attempt {self._attempt}: {reason}"
+            writer.gap("logs", what, until=self._keeper.clock.now(), subject=run.pod)
+        reason = f"{reason}; read from {self._since} on" if self._since else reason
+        writer.log_closed(record, size=file.size, complete=complete, reason=reason)
+
+    def _read_all(self, file: LogFile) -> str:
+        """Why reading ended; ``ENDED`` when nothing is missing."""
+        backoff, patience = self._keeper.backoff(), self._keeper.backoff()
+        patience.budget = _NOT_YET
+        while not self._keeper.streams.stopped.is_set():
+            problem = self._impossible()
+            if problem:
+                return problem
+            over = self._run.ended(self._attempt)
+            try:
+                self._read(file, follow=not over)
+            except NotFound:
+                return "the pod was removed before its log was read to the end"
+            except Forbidden as error:
+                return f"verb {error.verb or 'get'} on {error.resource or 'pods/log'} is not granted"
+            except Refused as error:  # the container is only about to start, or its log is already gone
+                if not patience.pause():
+                    return str(error)
+                continue
+            except ApiFailure as error:
+                if self._keeper.streams.stopped.is_set() or backoff.pause(error.retry_after):
+                    continue
+                return str(error)
+            backoff.succeeded()
+            patience.succeeded()
+            if over or self._end_told():
+                return self._verified(file)
+        return STOPPED
+
+    def _read(self, file: LogFile, *, follow: bool) -> None:
+        run, keeper = self._run, self._keeper
+        since = self.cursor.since or self._since
+        self.cursor.reconnect()
+        stream = keeper.client.logs(
+            run.pod, namespace=run.namespace, container=run.container, timestamps=True, follow=follow,
+            previous=self._attempt < run.restarts, since_time=since, silence=_SILENCE,
+        )  # fmt: skip
+        keeper.streams.add(stream)
+        try:
+            for chunk in stream.chunks():
+                file.append(self.cursor.feed(chunk))
+        finally:
+            keeper.streams.remove(stream)
+
+    def _impossible(self) -> str:
+        if self._attempt < self._run.restarts - 1:
+            return "the container restarted again before its log was read to the end; only the last run before is kept"
+        return ""
+
+    def _end_told(self) -> bool:
+        """The stream ended: waits for the status that says the container did."""
+        clock = self._keeper.clock
+        deadline = clock.monotonic() + _END_IS_TOLD_WITHIN
+        while not self._run.ended(self._attempt) and clock.monotonic() < deadline:
+            if self._keeper.streams.stopped.is_set():
+                return False
+            clock.sleep(_LOOK)
+        return self._run.ended(self._attempt)
+
+    def _verified(self, file: LogFile) -> str:
+        if self.cursor.foreign:
+            return f"the node answered with an error instead of the log: {self.cursor.foreign}"
+        if self.cursor.conflict:
+            return f"the log could not be taken up where it was cut: {self.cursor.conflict}"
+        if file.differs:
+            return "the log is not the one that an earlier recording kept under this name"
+        twins = self._keeper.same_text(self._run, self._attempt, self.cursor.first)
+        for twin in (n for n in twins if n < self._attempt):
+            reason = f"attempt {twin}: the text is that of attempt {self._attempt}"
+            self._keeper.writer.gap("logs", reason, subject=self._run.pod)
+        if any(n > self._attempt for n in twins):
+            return "the text is that of a later run of the same container"
+        return ENDED

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records what happens to the cells of a run, until enough has happened.
+
+One LIST and WATCH per kind, one stream per container run, listings of the store; everything is appended to one history
+by one writer. It decides nothing but when to stop.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Listing, Object
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Forbidden, LonghornQAError, NotFound
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Feed, Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.logs import LogKeeper
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.tracker import (
+    Invocation,
+    Ours,
+    Tracker,
+    is_daemon,
+    metadata,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import next_name, trigger
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+
+KINDS = ("cronjobs", "jobs", "pods", "events", "engines", "volumes")
+Reason = t.Literal["invocations", "deadline", "interrupted"]
+Lister = Callable[[Iterable[str]], model.Store | None]
+_LOOK = 0.2
+_BEFORE = timedelta(seconds=5)  # how far before the recording the logs of Longhorn's own pods are kept
+_PATIENCE = 30.0  # for the triggered Job to come by the watch
+_AGAIN = 3.0  # until a Job that could not be triggered is tried again
+
+
+class StoreSource(t.Protocol):
+    """Something that can list the backups of volumes in a store."""
+
+    @property
+    def target(self) -> str:
+        """How the store is called, without secrets."""
+
+    def backups(self, volumes: Iterable[str]) -> tuple[model.StoredBackup, ...]:
+        """What the store has, or LonghornQAError."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be recorded, and for how long."""
+
+    subjects: model.Subjects
+    invocations: int
+    timeout: float
+    trigger: bool = False  # run the next invocation as soon as the one before is over, instead of waiting for ticks
+    settle: float = 6.0  # after a Job's end, for Longhorn's own refresh of its status
+    grace: float = 20.0  # after a Job's end, for the event that tells it
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it."""
+
+    ended: Reason
+    invocations: dict[str, int]  # by volume
+
+
+@dataclass
+class Recorder:
+    """One recording. ``run`` blocks until it is over; ``interrupt`` ends it from a signal handler."""
+
+    client: Client
+    writer: HistoryWriter
+    plan: Plan
+    clock: Clock
+    streams: Streams = field(default_factory=Streams)
+    store: StoreSource | None = None
+    backoff: Callable[[Clock], Backoff] = lambda clock: Backoff(clock=clock)
+    _failure: BaseException | None = field(default=None, init=False)
+    _interrupted: threading.Event = field(default_factory=threading.Event, init=False)
+    _listed: set[str] = field(default_factory=set, init=False)
+    _lost: set[str] = field(default_factory=set, init=False)
+    _triggered: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)  # CronJob: Job's UID, when
+
+    def run(self) -> Outcome:
+        """Records until the invocations are done, the deadline, or an interruption."""
+        self._prepare()
+        threads = [threading.Thread(target=self._feeding, args=(feed,), daemon=True) for feed in self._feeds()]
+        self._list_store()
+        for thread in threads:
+            thread.start()
+        try:
+            reason = self._until_done()
+            self._list_store()
+        finally:
+            self.streams.stop()
+            for thread in threads:
+                thread.join(2.0)
+            self._keeper.join(2.0)
+        if self._failure is not None:
+            raise self._failure
+        self._tell_clock()
+        self.writer.end(reason)
+        return Outcome(
+            reason, {cell.volume: len(self._tracker.counted(cell.cronjob)) for cell in self._ours.cells.values()}
+        )
+
+    def interrupt(self) -> None:
+        """Ends the recording soon; what is recorded stays."""
+        self._interrupted.set()
+
+    # -- what the feeds tell (Sink)
+
+    def listed(self, kind: str, listing: Listing) -> None:
+        """A complete list."""
+        first = kind not in self._listed
+        for document in listing.items:
+            if self._ours.wants(kind, document):
+                self.writer.object(kind, "ADDED", document, via="list")
+                self._learn(kind, document, first=first)
+        self.writer.listed(kind, listing.resource_version)
+        self._listed.add(kind)
+
+    def changed(self, kind: str, change: str, document: Object) -> None:
+        """One change."""
+        if self._ours.wants(kind, document):
+            self.writer.object(kind, t.cast(model.Change, change), document)
+            self._learn(kind, document, deleted=change == "DELETED")
+
+    def missed(self, kind: str, reason: str, *, since: datetime | None, until: datetime | None) -> None:
+        """Changes between these moments may be unknown."""
+        self.writer.gap(kind, reason, since=since, until=until)
+        if until is None:
+            self._lost.add(kind)
+
+    def noted(self, text: str) -> None:
+        """Something worth telling that lost nothing."""
+        self.writer.note(text)
+
+    # -- inside
+
+    def _prepare(self) -> None:
+        self._ours = Ours(self.plan.subjects.cells)
+        time = self.client.server_time()
+        offset = timedelta(seconds=time.offset if time else 0.0)
+        started = self.clock.now() + offset
+        if time:
+            self.writer.clock("apiserver", time.offset)
+        self._since = (started - _BEFORE).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._tracker = Tracker(
+            self._ours.cells, started, self.clock.monotonic, settle=self.plan.settle, grace=self.plan.grace
+        )
+        self._keeper = LogKeeper(
+            self.client, self.writer, self.clock, self.streams, lambda: self.backoff(self.clock), self._fail
+        )
+
+    def _feeds(self) -> list[Feed]:
+        feeds = []
+        for candidates in (
+            (kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1),
+            (kinds.JOBS,),
+            (kinds.PODS,),
+            (kinds.EVENTS,),
+            (kinds.longhorn("engines", "v1beta2"), kinds.ENGINES),
+            (kinds.longhorn("volumes", "v1beta2"), kinds.VOLUMES),
+        ):
+            kind = self._served(candidates)
+            if kind is not None:
+                namespace = self.plan.subjects.namespace
+                feeds.append(
+                    Feed(kind, namespace, self.client, self, self.clock, self.streams, self.backoff(self.clock))
+                )
+        return feeds
+
+    def _served(self, candidates: tuple[Kind, ...]) -> Kind | None:
+        if len(candidates) == 1:
+            return candidates[0]
+        try:
+            return self.client.first_served(*candidates)
+        except NotFound as error:
+            self.missed(candidates[0].plural, f"{error.problem}: {error.expected}", since=None, until=None)
+            return None
+
+    def _feeding(self, feed: Feed) -> None:
+        try:
+            feed.run()
+        except Exception as error:  # noqa: BLE001 - a watch that ends without a word would be the worst outcome
+            if not self.streams.stopped.is_set():
+                self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+
+    def _learn(self, kind: str, document: Object, *, deleted: bool = False, first: bool = False) -> None:
+        if kind == "jobs":
+            self._tracker.job(document, deleted=deleted, baseline=first)
+        elif kind == "pods":
+            self._learn_pod(document, deleted=deleted, first=first)
+        elif kind == "events" and not deleted and not first:
+            self._tracker.event(document)
+
+    def _learn_pod(self, pod: Object, *, deleted: bool, first: bool) -> None:
+        daemon = is_daemon(pod)
+        if not daemon:
+            self._tracker.pod(pod)
+            if first and (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+                return
+        self._keeper.pod_seen(pod, deleted=deleted, old=first, since=self._since if daemon and first else "")
+
+    def _until_done(self) -> Reason:
+        deadline = self.clock.monotonic() + self.plan.timeout
+        while self._failure is None:
+            if self._interrupted.is_set():
+                return "interrupted"
+            if "jobs" in self._lost:
+                self.writer.note("the recording ended early: without a watch of jobs no invocation can be seen")
+                return "interrupted"
+            if all(self._enough(cronjob) for cronjob in self._ours.cells):
+                return "invocations"
+            if self.clock.monotonic() >= deadline:
+                return "deadline"
+            self._list_store_after()
+            if self.plan.trigger and set(self._listed) >= {"jobs", "pods", "cronjobs"}:
+                for cronjob in self._ours.cells:
+                    self._trigger_next(cronjob)
+            self.clock.sleep(_LOOK)
+        return "interrupted"
+
+    def _settled(self, invocation: Invocation) -> bool:
+        return self._tracker.settled(invocation, self._keeper.open)
+
+    def _enough(self, cronjob: str) -> bool:
+        return sum(self._settled(one) for one in self._tracker.counted(cronjob)) >= self.plan.invocations
+
+    def _trigger_next(self, cronjob: str) -> None:
+        counted = self._tracker.counted(cronjob)
+        if (
+            len(counted) >= self.plan.invocations
+            or self._tracker.running(cronjob)
+            or not all(map(self._settled, counted))
+        ):
+            return
+        uid, when = self._triggered.get(cronjob, ("", 0.0))
+        if uid and uid not in self._tracker.invocations and self.clock.monotonic() - when < _PATIENCE:
+            return
+        taken = [one.name for one in self._tracker.invocations.values() if one.cronjob == cronjob]
+        try:
+            namespace = self.plan.subjects.namespace
+            name = next_name(cronjob, taken)
+            job, _ = trigger(self.client, namespace=namespace, cronjob=cronjob, name=name)
+        except Forbidden:
+            raise
+        except LonghornQAError as error:  # a tick was faster, or the server is away
+            self.writer.note(f"not triggered: {error}")
+            self._triggered[cronjob] = ("not made", self.clock.monotonic() - _PATIENCE + _AGAIN)
+            return
+        self._triggered[cronjob] = (str(metadata(job).get("uid", "")), self.clock.monotonic())
+
+    def _tell_clock(self) -> None:
+        try:
+            time = self.client.server_time()
+        except LonghornQAError:
+            return  # the clock at the start stands
+        if time:
+            self.writer.clock("apiserver", time.offset)
+
+    def _list_store_after(self) -> None:
+        """One listing for all backup Jobs that have ended since the last one."""
+        over = [
+            one
+            for cronjob, cell in self._ours.cells.items()
+            if cell.task == "backup"
+            for one in self._tracker.counted(cronjob)
+            if one.over_since is not None and not one.stored
+        ]
+        if over:
+            self._list_store()
+        for one in over:
+            one.stored = True
+
+    def _list_store(self) -> None:
+        if self.store is None or self._failure is not None:
+            return
+        volumes = [cell.volume for cell in self._ours.cells.values() if cell.task == "backup"]
+        try:
+            self.writer.store(self.store.target, self.store.backups(volumes))
+        except LonghornQAError as error:
+            self.writer.store(self.store.target, error=str(error))

@@ -105,7 +105,7 @@ BACKUP_FATAL = (
     r'time="2020-06-01T10:00:09Z" level=fatal msg="Error taking snapshot: failed to complete backupAndCleanup for '
     r"v-back: Cleaned up backup s3://b@r/?backup=backup-0123456789abcdef&volume=v-back failed for v-back: error "
     r"deleting backup s3://b@r/?backup=backup-0123456789abcdef&volume=v-back: failed to execute: /bin/longhorn "
-    r'[backup rm s3://b@r/?backup=backup-0123456789abcdef&volume=v-back], output , stderr, stubbed, error exit status 1"'
+    r'[backup rm s3://b@r/?backup=backup-0123456789abcdef&volume=v-back], output , stderr, stub, error exit status 1"'
 )
 PURGE_FATAL = (
     r'time="2020-06-01T10:00:09Z" level=fatal msg="Error taking snapshot: encountered one or more errors while '

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes: read from real objects, planned from every state to every other, waited for."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, volume
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, NotOurs, Plan
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import RecurringJob
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Desired, Volume
+
+DEFAULT, STUB = "longhornio/longhorn-engine:v1.0.0-fix", "quay.io/ttpcodes/longhorn-engine:no-cleanup"
+# 2020-06/04-jobs-created/volumes.longhorn.io.json, shortened.
+REAL: dict[str, t.Any] = {
+    "metadata": {"labels": {"longhornvolume": "test-d-back"}, "name": "test-d-back", "uid": "fe523449"},
+    "spec": {
+        "disableFrontend": True,
+        "engineImage": DEFAULT,
+        "frontend": "blockdev",
+        "nodeID": "vm",
+        "numberOfReplicas": 1,
+        "recurringJobs": [{"cron": "* * * * *", "labels": None, "name": "c-dbck", "retain": 1, "task": "backup"}],
+        "size": "33554432",
+    },
+    "status": {
+        "conditions": {"scheduled": {"message": "", "reason": "", "status": "True", "type": "scheduled"}},
+        "currentImage": DEFAULT,
+        "currentNodeID": "vm",
+        "robustness": "healthy",
+        "state": "attached",
+    },
+}
+ATTACHED = replace(Volume.from_object(REAL), name="test-1")
+DETACHED = replace(ATTACHED, node="", current_node="", state="detached", robustness="unknown", disable_frontend=False)
+READY = {"state": "ready", "git_commit": "1", "controller_api_version": 3, "controller_api_min_version": 3}
+IMAGES = {
+    DEFAULT: EngineImage("ei-20ba1daa", DEFAULT, **READY),  # type: ignore[arg-type]
+    STUB: EngineImage("ei-0016307a", STUB, **{**READY, "git_commit": "2"}),  # type: ignore[arg-type]
+}
+
+
+def plan(existing: Volume | None, *, images: dict[str, EngineImage] | None = None, **desired: t.Any) -> Plan:
+    wanted = Desired(**{"name": "test-1", **desired})
+    return volume.plan(existing, wanted, images=IMAGES if images is None else images, default_image=DEFAULT)
+
+
+def actions(made: Plan) -> list[str]:
+    return [step.action for step in made.steps]
+
+
+def test_a_real_object_is_read() -> None:
+    assert Volume.from_object(REAL) == Volume(
+        name="test-d-back", uid="fe523449", labels={"longhornvolume": "test-d-back"}, size=33554432,
+        number_of_replicas=1, frontend="blockdev", engine_image=DEFAULT, node="vm", disable_frontend=True,
+        state="attached", robustness="healthy", current_image=DEFAULT, current_node="vm",
+        recurring_jobs=(RecurringJob("c-dbck", "backup", "* * * * *", 1),),
+    )  # fmt: skip
+
+
+def test_a_half_born_object_is_read_and_pending() -> None:
+    born = Volume.from_object({"metadata": {"name": "test-1"}, "spec": {"size": "33554432"}})
+    assert born.state == ""
+    assert volume.settled(born, desired=Desired("test-1")).state == "pending"
+
+
+CHANGES = [
+    pytest.param(None, {"size": 1}, ["create"], id="create"),
+    pytest.param(None, {"size": 1, "state": "detached"}, ["create"], id="create-detached"),
+    pytest.param(None, {"size": 1, "state": "attached"}, ["create", "attach"], id="create-and-attach"),
+    pytest.param(None, {"size": 1, "state": "attached", "engine_image": STUB}, ["create", "upgrade", "attach"],
+                 id="create-upgrade-attach-in-one-go"),
+    pytest.param(None, {"size": 1, "engine_image": DEFAULT}, ["create"], id="create-with-the-default-image-named"),
+    pytest.param(None, {"state": "absent"}, [], id="delete-nothing"),
+    pytest.param(ATTACHED, {}, [], id="present-leaves-attached"),
+    pytest.param(DETACHED, {}, [], id="present-leaves-detached"),
+    pytest.param(ATTACHED, {"state": "attached"}, [], id="attached-already"),
+    pytest.param(ATTACHED, {"state": "attached", "node": "vm", "disable_frontend": True}, [], id="attached-so-already"),
+    pytest.param(DETACHED, {"state": "detached"}, [], id="detached-already"),
+    pytest.param(DETACHED, {"state": "attached"}, ["attach"], id="attach"),
+    pytest.param(ATTACHED, {"state": "detached"}, ["detach"], id="detach"),
+    pytest.param(ATTACHED, {"state": "attached", "node": "other"}, ["detach", "attach"], id="move"),
+    pytest.param(ATTACHED, {"state": "attached", "disable_frontend": False}, ["detach", "attach"], id="with-frontend"),
+    pytest.param(DETACHED, {"engine_image": STUB}, ["upgrade"], id="upgrade-offline"),
+    pytest.param(ATTACHED, {"engine_image": STUB}, ["upgrade"], id="upgrade-live"),
+    pytest.param(ATTACHED, {"engine_image": STUB, "state": "detached"}, ["detach", "upgrade"], id="detach-and-upgrade"),
+    pytest.param(ATTACHED, {"state": "absent"}, ["delete"], id="delete-attached"),
+    pytest.param(replace(DETACHED, deleting=True), {"state": "absent"}, [], id="already-being-deleted"),
+    pytest.param(replace(DETACHED, deleting=True), {"size": 1}, ["create"], id="create-again-after-deletion"),
+    pytest.param(replace(ATTACHED, robustness="faulted"), {"state": "absent"}, ["delete"], id="delete-faulted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("existing", "desired", "expected"), CHANGES)
+def test_plans(existing: Volume | None, desired: dict[str, t.Any], expected: list[str]) -> None:
+    made = plan(existing, **desired)
+    assert actions(made) == expected
+    assert made.changed == bool(expected)
+    assert len(made.messages) == len(expected)
+    assert (made.diff["before"] == made.diff["after"]) == (not expected)
+
+
+def test_creation_never_names_an_engine_image() -> None:
+    made = plan(None, size=33554432, number_of_replicas=1, engine_image=STUB)
+    assert made.steps[0].arguments == {
+        "name": "test-1", "size": "33554432", "numberOfReplicas": 1, "frontend": "blockdev",
+    }  # fmt: skip
+    assert made.steps[1].arguments == {"image": STUB, "live": False}
+
+
+def test_a_diff_shows_what_changes() -> None:
+    made = plan(DETACHED, state="attached", node="vm", disable_frontend=True, engine_image=STUB)
+    before, after = made.diff["before"], made.diff["after"]
+    assert {key for key in before if before[key] != after[key]} == {"state", "node", "disable_frontend", "engine_image"}
+
+
+def test_moving_keeps_the_frontend_as_it_was() -> None:
+    made = plan(ATTACHED, state="attached", node="other")
+    assert made.steps[-1].arguments == {"node": "other", "disable_frontend": True}
+
+
+def test_a_detached_volume_gets_its_frontend_back() -> None:
+    made = plan(replace(DETACHED, disable_frontend=True), state="attached")
+    assert made.steps[0].arguments == {"node": "", "disable_frontend": False}
+
+
+def test_a_missing_engine_image_is_missing_not_wrong() -> None:
+    made = plan(DETACHED, engine_image=STUB, images={})
+    assert actions(made) == ["upgrade"]
+    assert "longhorn_engine_image" in made.missing[0]
+
+
+def test_an_image_that_is_still_deployed_is_waited_for_by_the_caller() -> None:
+    made = plan(DETACHED, engine_image=STUB, images={STUB: replace(IMAGES[STUB], state="deploying")})
+    assert (actions(made), made.missing) == (["upgrade"], ())
+
+
+@pytest.mark.parametrize(
+    ("existing", "desired", "words"),
+    [
+        pytest.param(None, {"name": "a" * 41, "size": 1}, "41 characters", id="name-too-long"),
+        pytest.param(None, {"name": "A", "size": 1}, "lower-case", id="name-upper-case"),
+        pytest.param(None, {}, "size is needed", id="new-without-size"),
+        pytest.param(None, {"size": 1, "frontend": "nvmf"}, "frontend 'nvmf'", id="frontend-of-a-later-release"),
+        pytest.param(None, {"size": 1, "number_of_replicas": -1}, "at least 1", id="negative-replicas"),
+        pytest.param(None, {"size": 1, "engine_image": "No:Good:"}, "malformed", id="malformed-image"),
+        pytest.param(DETACHED, {"size": 67108864}, "size 33554432, not 67108864", id="other-size"),
+        pytest.param(DETACHED, {"number_of_replicas": 3}, "number_of_replicas 1, not 3", id="other-replicas"),
+        pytest.param(DETACHED, {"frontend": "iscsi"}, "frontend blockdev, not iscsi", id="other-frontend"),
+        pytest.param(replace(DETACHED, robustness="faulted"), {"state": "attached"}, "is faulted", id="faulted"),
+        pytest.param(replace(ATTACHED, robustness="degraded"), {"engine_image": STUB}, "attached and healthy",
+                     id="live-upgrade-of-a-degraded-one"),
+        pytest.param(replace(ATTACHED, state="attaching"), {"engine_image": STUB}, "attached and healthy",
+                     id="live-upgrade-while-attaching"),
+    ],
+)  # fmt: skip
+def test_impossible_wishes_are_refused_in_words(existing: Volume | None, desired: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        plan(existing, **desired)
+
+
+def test_a_live_upgrade_to_the_same_commit_is_refused_with_what_to_do() -> None:
+    same = {**IMAGES, STUB: replace(IMAGES[STUB], git_commit="1")}
+    with pytest.raises(InvalidRequest, match=r"both engine images are of commit 1.*Detach it first"):
+        plan(ATTACHED, engine_image=STUB, images=same)
+    assert actions(plan(DETACHED, engine_image=STUB, images=same)) == ["upgrade"]
+
+
+def test_an_incompatible_engine_image_is_refused_with_the_reason() -> None:
+    images = {STUB: replace(IMAGES[STUB], state="incompatible", cli_api_version=10)}
+    with pytest.raises(InvalidRequest, match="CLI API is 10"):
+        plan(DETACHED, engine_image=STUB, images=images)
+
+
+@pytest.mark.parametrize("state", ["present", "attached", "absent"])
+def test_a_volume_of_somebody_else_is_left_alone(state: str) -> None:
+    with pytest.raises(NotOurs, match="was not made by run a1"):
+        plan(DETACHED, state=state, run_id="a1")
+    with pytest.raises(NotOurs, match="belongs to run b2"):
+        plan(replace(DETACHED, labels={names.RUN_ID_LABEL: "b2"}), state=state, run_id="a1")
+
+
+def test_a_volume_of_this_run_is_its_own() -> None:
+    assert actions(plan(replace(DETACHED, labels={names.RUN_ID_LABEL: "a1"}), state="absent", run_id="a1")) == [
+        "delete"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        pytest.param("33554432", 33554432, id="bytes"),
+        pytest.param("32Mi", 33554432, id="quantity"),
+        pytest.param("1Gi", 2**30, id="gibibyte"),
+        pytest.param("33554433", 35651584, id="rounded-up-to-2-mebibytes"),
+        pytest.param("1", 2097152, id="tiny"),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert volume.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5Gi", "big", "1 GiB", "0Mi"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="not a number of bytes"):
+        volume.parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "desired", "state"),
+    [
+        pytest.param(None, {"state": "absent"}, "done", id="gone"),
+        pytest.param(DETACHED, {"state": "absent"}, "pending", id="going"),
+        pytest.param(None, {"state": "attached"}, "pending", id="not-there-yet"),
+        pytest.param(ATTACHED, {"state": "attached"}, "done", id="attached"),
+        pytest.param(replace(ATTACHED, robustness="degraded"), {"state": "attached"}, "done", id="attached-degraded"),
+        pytest.param(replace(ATTACHED, robustness="unknown"), {"state": "attached"}, "pending", id="no-replica-yet"),
+        pytest.param(replace(ATTACHED, state="attaching"), {"state": "attached"}, "pending", id="attaching"),
+        pytest.param(ATTACHED, {"state": "attached", "node": "other"}, "pending", id="elsewhere"),
+        pytest.param(replace(ATTACHED, robustness="faulted"), {"state": "attached"}, "failed", id="faulted"),
+        pytest.param(DETACHED, {"state": "detached"}, "done", id="detached"),
+        pytest.param(replace(ATTACHED, state="detaching"), {"state": "detached"}, "pending", id="detaching"),
+        pytest.param(DETACHED, {"engine_image": STUB}, "pending", id="not-upgraded-yet"),
+        pytest.param(replace(DETACHED, current_image=STUB), {"engine_image": STUB}, "done", id="upgraded"),
+        pytest.param(DETACHED, {}, "done", id="present-at-rest"),
+        pytest.param(ATTACHED, {}, "done", id="present-attached"),
+    ],
+)
+def test_readiness(found: Volume | None, desired: dict[str, t.Any], state: str) -> None:
+    assert volume.settled(found, desired=Desired("test-1", **desired)).state == state
+
+
+@pytest.mark.parametrize("predicate", [volume.detached, volume.attached])
+def test_every_predicate_accepts_an_object_that_is_gone(predicate: t.Callable[[Volume | None], t.Any]) -> None:
+    assert predicate(None).state == "pending"
+    assert predicate(replace(ATTACHED, robustness="faulted")).state == "failed"
+
+
+def test_why_a_replica_has_no_place_is_part_of_what_was_seen() -> None:
+    status = {"conditions": {"scheduled": {"type": "scheduled", "status": "False", "message": "no disk space"}}}
+    assert "no disk space" in Volume.from_object({**REAL, "status": status}).seen

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which invocation made which artefact.
+
+Names in a Job's own log decide. Without them the server's order does: a snapshot belongs to the Job that was added last
+before the engine first showed it. What the engine never showed is placed between its neighbours in the engine's log.
+Where that leaves more than one Job, the artefact stays loose, and the checks say so; nothing is guessed by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, ArtefactKind, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A Job's own log says that it made this."""
+
+    invocation: int
+    attempt: str
+    evidence: Evidence
+    snapshot: str = ""
+
+
+@dataclass(frozen=True)
+class _Sighting:
+    """When the engine first showed something, and when it last did not."""
+
+    version: int
+    before: int  # resourceVersion of the last sighting without it; 0 when there was none
+    evidence: Evidence
+    snapshot: str = ""
+
+
+def attribute(case: Case) -> None:
+    """Give each of the cell's artefacts to the invocation that made it, or leave it loose."""
+    named = _named(case)
+    _attribute_snapshots(case, named["snapshot"])
+    _attribute_backups(case, named["backup"])
+    for invocation in case.invocations:
+        _name_attempts(invocation, invocation.snapshots)
+        _name_attempts(invocation, invocation.backups)
+
+
+def _named(case: Case) -> Mapping[ArtefactKind, dict[str, _Named]]:
+    found: dict[ArtefactKind, dict[str, _Named]] = {"snapshot": {}, "backup": {}}
+    patterns = [item for item in case.profile.created if item.source == "job"] if case.profile is not None else []
+    for invocation in case.invocations:
+        for attempt in invocation.attempts:
+            for line in attempt.log.lines if attempt.log is not None else ():
+                for pattern in patterns:
+                    match = pattern.match(line.message, level=line.level, volume=case.cell.volume)
+                    if match is None or attempt.log is None:
+                        continue
+                    groups = match.groupdict()
+                    where = Evidence(evidence_path(attempt.log), f"line {line.number}", line.message[:200])
+                    backup, snapshot = groups.get("backup") or "", groups.get("snapshot") or ""
+                    entry = _Named(invocation.position, str(attempt), where, snapshot)
+                    if backup and (backup not in found["backup"] or snapshot):
+                        found["backup"][backup] = entry
+                    if snapshot:
+                        found["snapshot"][snapshot] = entry
+    return found
+
+
+def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
+    seen = _sightings(case, "snapshot")
+    first = _first_added(case)
+    case.older_snapshots = sum(1 for sighting in seen.values() if sighting.version < first)
+    logged = [item for item in case.index.engine_snapshots.get(case.cell.volume, []) if item.job in ("", case.cell.job)]
+    made: dict[str, Artefact] = {}
+    for name, sighting in seen.items():
+        if sighting.version >= first:
+            made[name] = _by_order(case, "snapshot", name, sighting)
+    for place, item in enumerate(logged):
+        evidence = Evidence(item.path, f"line {item.line}", f"Snapshot: {item.name}")
+        if item.name in made:
+            made[item.name].sources.add("engine log")
+            made[item.name].evidence.append(evidence)
+        elif item.name not in seen and item.job:
+            made[item.name] = _between(case, item.name, place, [entry.name for entry in logged], seen, evidence)
+    for name, entry in named.items():
+        artefact = made.setdefault(name, Artefact("snapshot", name, entry.invocation, (entry.invocation,)))
+        _take_name(artefact, entry)
+    order = {item.name: place for place, item in enumerate(logged)}
+    _hand_out(case, sorted(made.values(), key=lambda item: order.get(item.name, len(order))))
+
+
+def _attribute_backups(case: Case, named: Mapping[str, _Named]) -> None:
+    seen = _sightings(case, "backup")
+    first = _first_added(case)
+    of_snapshot = {item.name: invocation.position for invocation in case.invocations for item in invocation.snapshots}
+    made: dict[str, Artefact] = {}
+    for name, sighting in seen.items():
+        if sighting.version < first and name not in named:
+            case.older_backups += 1
+            continue
+        owner = of_snapshot.get(sighting.snapshot)
+        artefact = _by_order(case, "backup", name, sighting)
+        if owner is not None:
+            artefact.invocation, artefact.candidates = owner, (owner,)
+        made[name] = artefact
+    for name, entry in named.items():
+        artefact = made.setdefault(name, Artefact("backup", name, entry.invocation, (entry.invocation,)))
+        artefact.snapshot = artefact.snapshot or entry.snapshot
+        _take_name(artefact, entry)
+    _add_stored(case, made, older={name for name, sighting in seen.items() if sighting.version < first})
+    _hand_out(case, list(made.values()))
+
+
+def _add_stored(case: Case, made: dict[str, Artefact], *, older: set[str]) -> None:
+    """What the store itself lists; alone it cannot say which Job made it, or whether it is older than all of them."""
+    first_record = case.invocations[0].seen.added_record if case.invocations else 0
+    dump = case.index.origin == "dump"
+    listings = [store for store in case.index.stores if not store.error]
+    for place, store in enumerate(listings):
+        for backup in store.backups:
+            if backup.volume != case.cell.volume or backup.name in older or _somebody_elses(backup, case.cell.job):
+                continue
+            artefact = made.get(backup.name)
+            if artefact is None:
+                if not dump and store.number < first_record:
+                    older.add(backup.name)
+                    case.older_backups += 1
+                    continue
+                everyone = tuple(item.position for item in case.invocations)
+                artefact = made[backup.name] = Artefact("backup", backup.name, None, everyone)
+                artefact.maybe_older = dump and place == 0
+            artefact.snapshot = artefact.snapshot or backup.snapshot
+            if "store" not in artefact.sources:
+                artefact.sources.add("store")
+                artefact.evidence.append(Evidence("store listing", f"record {store.number}", backup.key))
+
+
+def _somebody_elses(backup: model.StoredBackup, job: str) -> bool:
+    return bool(backup.labels) and backup.labels.get(objects.JOB_LABEL) != job
+
+
+def _sightings(case: Case, kind: ArtefactKind) -> dict[str, _Sighting]:
+    found: dict[str, _Sighting] = {}
+    foreign: set[str] = set()
+    before = 0
+    for fact in case.index.engines.get(case.cell.volume, []):
+        if not fact.known:
+            continue
+        where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}")
+        foreign |= {item.name for item in fact.snapshots if item.job != case.cell.job}
+        if kind == "snapshot":
+            entries = [(item.name, "") for item in fact.snapshots if item.name not in foreign]
+        else:
+            entries = [(item.name, item.snapshot) for item in fact.backups if item.snapshot not in foreign]
+        for name, snapshot in entries:
+            text = f"{kind} {name}" + (f" of {snapshot}" if snapshot else "")
+            entry = found.get(name)
+            if entry is None or (snapshot and not entry.snapshot):
+                version, earlier = (entry.version, entry.before) if entry else (fact.meta.version, before)
+                found[name] = _Sighting(version, earlier, Evidence(where.what, where.where, text), snapshot)
+        before = fact.meta.version
+    return found
+
+
+def _first_added(case: Case) -> int:
+    return case.invocations[0].seen.added if case.invocations else 0
+
+
+def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) -> Artefact:
+    """The last Job added before the engine showed it; an earlier one stays possible if it had not ended by the last look."""
+    added = [item for item in case.invocations if item.seen.added < sighting.version]
+    possible = [item for item in added if item.seen.over is None or item.seen.over >= sighting.before]
+    owner = added[-1].position if added else None
+    artefact = Artefact(
+        kind=kind,
+        name=name,
+        invocation=owner,
+        candidates=tuple(sorted({item.position for item in possible} | ({owner} if owner is not None else set()))),
+        snapshot=sighting.snapshot,
+    )
+    artefact.sources.add("api")
+    artefact.evidence.append(sighting.evidence)
+    return artefact
+
+
+def _between(
+    case: Case,
+    name: str,
+    place: int,
+    order: list[str],
+    seen: Mapping[str, _Sighting],
+    evidence: Evidence,
+) -> Artefact:
+    """A creation that the engine's status never showed, between its neighbours in the engine's log."""
+    first = _first_added(case)
+    owner = {
+        known: next((i.position for i in reversed(case.invocations) if i.seen.added < sighting.version), 0)
+        for known, sighting in seen.items()
+        if sighting.version >= first
+    }
+    earlier = [item for item in order[:place] if item in seen]
+    low = owner.get(earlier[-1], 0) if earlier else 0
+    high = next((owner[item] for item in order[place + 1 :] if item in owner), len(case.invocations) - 1)
+    candidates = tuple(range(low, high + 1)) if case.invocations else ()
+    older = not earlier and not _made_in_record(case) or bool(earlier and earlier[-1] not in owner)
+    artefact = Artefact("snapshot", name, candidates[0] if len(candidates) == 1 and not older else None, candidates)
+    artefact.maybe_older = older
+    artefact.sources.add("engine log")
+    artefact.evidence.append(evidence)
+    return artefact
+
+
+def _made_in_record(case: Case) -> bool:
+    """Whether the CronJob itself is younger than the record, so that nothing of it can be older."""
+    return bool(case.cronjobs) and not case.cronjobs[0].baseline
+
+
+def _take_name(artefact: Artefact, entry: _Named) -> None:
+    artefact.invocation, artefact.candidates = entry.invocation, (entry.invocation,)
+    artefact.attempt, artefact.maybe_older = entry.attempt, False
+    artefact.sources.add("job")
+    artefact.evidence.insert(0, entry.evidence)
+
+
+def _hand_out(case: Case, artefacts: list[Artefact]) -> None:
+    for artefact in artefacts:
+        if artefact.invocation is None:
+            case.loose.append(artefact)
+        else:
+            case.invocations[artefact.invocation].made(artefact.kind).append(artefact)
+
+
+def _name_attempts(invocation: Invocation, artefacts: list[Artefact]) -> None:
+    """Say which attempt made what: by name where the log has it, else by order when there is one for each."""
+    if len(artefacts) == len(invocation.attempts):
+        for artefact, attempt in zip(artefacts, invocation.attempts, strict=True):
+            artefact.attempt = artefact.attempt or str(attempt)
+    numbers = ", ".join(str(attempt.number) for attempt in invocation.attempts)
+    for artefact in artefacts:
+        artefact.attempt = artefact.attempt or (f"one of attempts {numbers}" if numbers else "unknown attempt")

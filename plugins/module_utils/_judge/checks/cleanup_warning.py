@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A failing clean-up is said out loud: the release's own warning, in every invocation over retain."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import CleanUp, clean_ups
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Finding,
+    conclude,
+    not_applicable,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
+
+ID = "cleanup-warning"
+
+
+def check(case: Case) -> CheckVerdict:
+    """Parsed fields are matched, at the start of the message: other lines quote the same words."""
+    volume, faults = case.cell.volume, case.cell.faults
+    if faults is None:
+        return not_applicable(ID, volume, "nobody stated which deletions should fail")
+    finding = Finding()
+    if case.profile is None:
+        finding.unclear(case.profile_problem, advice=grounds.advice_for("release"))
+        return conclude(finding, check=ID, volume=volume)
+    grounds.require_watched(finding, case, "jobs", "pods")
+    grounds.require_invocations(finding, case)
+    for fault in sorted({*case.profile.deletion_runs_with, *faults}, reverse=True):
+        items = clean_ups(case, fault)
+        if fault in faults:
+            _expect_warning(finding, case, case.profile, fault, items)
+        else:
+            _expect_silence(finding, fault, items)
+    return conclude(finding, check=ID, volume=volume)
+
+
+def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault, items: list[CleanUp]) -> None:
+    due = [item for item in items if item.due]
+    if not due:
+        finding.unclear(f"no {fault} was due, so no warning was", advice="Record more invocations than retain.")
+        return
+    live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
+    for item in due:
+        _one(finding, item, live=live, last=item is due[-1])
+    finding.right.append(f"{sum(bool(item.warned) for item in due)} of {len(due)} Jobs over retain have the {fault} warning")
+
+
+def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
+    name, fault = item.invocation.name, item.fault
+    if item.warned:
+        finding.evidence.extend(item.warned[:2])
+    elif item.fatal:
+        finding.bad(f"Job {name} has no {fault} warning; the failure ended the attempt", *item.fatal)
+    elif item.done:
+        finding.unclear(f"{fault} succeeded in Job {name}, so there was nothing to warn about", *item.done)
+    elif item.blind:
+        finding.unclear(f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs"))
+    elif not live or (item.asked and last):
+        finding.unclear(f"{fault} of Job {name} is not known to have failed, so no warning could be due", *item.asked)
+    else:
+        finding.bad(f"Job {name} went over retain and has no {fault} warning", item.invocation.evidence, *item.asked)
+
+
+def _expect_silence(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
+    for item in items:
+        if item.warned:
+            finding.bad(f"Job {item.invocation.name} has a {fault} warning, where nothing should fail", *item.warned)
+        elif item.due and item.blind:
+            why = f"whether Job {item.invocation.name} has a {fault} warning is not known: {item.blind[0]}"
+            finding.unclear(why, advice=grounds.advice_for("logs"))
+    if items:
+        finding.right.append(f"no {fault} warning in {len(items)} Jobs, as it should be here")

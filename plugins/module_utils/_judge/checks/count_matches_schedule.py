@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every due tick has one Job, and artefacts grew by one per tick."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Schedule, Ticks, read_schedule
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Evidence,
+    Finding,
+    conclude,
+    not_applicable,
+)
+
+ID = "count-matches-schedule"
+
+
+def check(case: Case, ticks: Ticks) -> CheckVerdict:
+    """The tick is in the Job's name; when the Job was made says nothing, for a late one is only delayed."""
+    by_schedule = [item for item in case.invocations if not item.by_hand]
+    finding = Finding()
+    grounds.require_watched(finding, case, "jobs", "cronjobs")
+    grounds.require_invocations(finding, case)
+    schedule = read_schedule(case, ticks)
+    if isinstance(schedule, str):
+        finding.unclear(schedule, advice=grounds.advice_for("cronjobs"))
+    elif not schedule.due and not by_schedule:
+        if not finding.unknown:
+            return not_applicable(ID, case.cell.volume, "no tick was due; Jobs made by hand are outside the schedule")
+    else:
+        _compare(finding, case, schedule)
+    _growth(finding, case, "snapshot")
+    if case.cell.task == "backup":
+        _growth(finding, case, "backup")
+    return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
+    where = Evidence(f"cronjobs/{case.cell.cronjob}", f"resourceVersion {schedule.version}", schedule.expression)
+    by_tick: dict[object, list[str]] = {}
+    for item in case.invocations:
+        if item.tick is not None:
+            by_tick.setdefault(item.tick, []).append(item.name)
+            finding.evidence.append(item.evidence)
+        elif not item.by_hand:
+            finding.unclear(f"the name of Job {item.name} tells no scheduled time", item.evidence)
+    for tick, names in by_tick.items():
+        if len(names) > 1:
+            finding.bad(f"one tick has {len(names)} Jobs: {', '.join(names)}", where)
+        elif tick not in schedule.all:
+            finding.bad(f"Job {names[0]} is of a time that is not in the schedule {schedule.expression!r}", where)
+    for tick in schedule.due:
+        if tick in by_tick:
+            continue
+        shown = tick.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if tick in schedule.superseded:
+            finding.right.append(f"the tick of {shown} was superseded: the Job before it still ran")
+        elif tick in schedule.uncertain:
+            finding.right.append(f"the tick of {shown} is cut by the end")
+        else:
+            finding.bad(f"the tick of {shown} has no Job", where)
+    finding.right.append(f"{len(by_tick)} ticks of {schedule.expression!r} have one Job each")
+    finding.evidence.append(where)
+
+
+def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
+    for item in count(case, kind):
+        if item.state == "more":
+            finding.bad(item.text, *item.evidence)
+        elif item.state == "none" and not case.lacks("jobs", "pods", "engines") and item.invocation.seen.last.over:
+            finding.bad(item.text, *item.evidence)
+        elif item.state in ("unknown", "none"):
+            finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("engine log"))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Was the fault really there? A run whose deletions were never tried, or never failed, proves nothing."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import CleanUp, clean_ups, kind_of
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Finding,
+    conclude,
+    not_applicable,
+)
+
+ID = "fault-live"
+
+
+def check(case: Case) -> CheckVerdict:
+    """Per kind of deletion: expected to fail, all of them failed; not expected to, all of them succeeded."""
+    volume, faults = case.cell.volume, case.cell.faults
+    if faults is None:
+        return not_applicable(ID, volume, "nobody stated which deletions should fail")
+    finding = Finding()
+    if case.profile is None:
+        finding.unclear(case.profile_problem, advice=grounds.advice_for("release"))
+        return conclude(finding, check=ID, volume=volume)
+    grounds.require_watched(finding, case, "jobs", "pods")
+    grounds.require_invocations(finding, case)
+    for fault in sorted({*case.profile.deletion_runs_with, *faults}, reverse=True):
+        items = [item for item in clean_ups(case, fault) if item.due]
+        if fault in faults:
+            _expect_failure(finding, case, fault, items)
+        else:
+            _expect_success(finding, fault, items)
+    return conclude(finding, check=ID, volume=volume)
+
+
+def _expect_failure(finding: Finding, case: Case, fault: Fault, items: list[CleanUp]) -> None:
+    if not items:
+        finding.unclear(f"{fault} was never due: no judged Job went over retain {case.cell.retain}", advice=_longer(fault))
+        return
+    for item in items:
+        name = item.invocation.name
+        if item.done:
+            finding.unclear(f"{fault} succeeded in Job {name}, so the fault was not live", *item.done, advice=_advice(case, fault))
+        elif item.failed:
+            finding.evidence.extend(item.failed)
+        elif item.asked:
+            finding.unclear(
+                f"{fault} was asked for by Job {name}; whether it failed is not known",
+                *item.asked,
+                advice=grounds.advice_for("manager log"),
+            )
+        else:
+            advice = grounds.advice_for("logs") if item.blind else _advice(case, fault)
+            why = item.blind[0] if item.blind else "its log shows no attempt"
+            finding.unclear(f"{fault} in Job {name} is not known to have been tried: {why}", item.invocation.evidence, advice=advice)
+    failed = sum(bool(item.failed) for item in items)
+    finding.right.append(f"{fault} was tried and failed in {failed} of {len(items)} Jobs over retain")
+
+
+def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
+    if not items:
+        finding.unclear(f"{fault} was never due, so nothing shows that clean-up works", advice=_longer(fault))
+        return
+    for item in items:
+        name = item.invocation.name
+        if item.failed:
+            finding.bad(f"{fault} failed in Job {name}, where nothing should fail", *item.failed)
+        elif item.done:
+            finding.evidence.extend(item.done)
+        else:
+            why = item.blind[0] if item.blind else "its log does not say so"
+            advice = grounds.advice_for("manager log" if item.asked else "logs")
+            finding.unclear(f"that {fault} succeeded in Job {name} is not known: {why}", *item.asked, advice=advice)
+    finding.right.append(f"{fault} succeeded in {len(items)} Jobs over retain, as it should here")
+
+
+def _longer(fault: Fault) -> str:
+    return f"Record more invocations than retain, so that a {kind_of(fault)} has to be deleted."
+
+
+def _advice(case: Case, fault: Fault) -> str:
+    profile = case.profile
+    if profile is not None and profile.needs_default_engine_image(fault):
+        if fault in case.index.subjects.default_engine_faults:
+            return "The default engine image was stated to fail this deletion: check that it really does."
+        return (
+            f"Longhorn {profile.release} does {fault} with the default engine image, so the volume's own never sees it: "
+            "make the failing image the default engine image too (best_effort_cleanup_default_engine_image)."
+        )
+    return "Check that the volume runs the failing engine image."

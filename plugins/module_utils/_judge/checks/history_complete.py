@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nothing was missed that another check depends on, and every attempt's log is there to its end."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Gap, Log
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Evidence, Finding, conclude
+
+ID = "history-complete"
+
+KINDS = ("cronjobs", "jobs", "pods", "events", "engines")
+
+
+def check(case: Case) -> CheckVerdict:
+    """A history that contradicts itself fails; one with holes is inconclusive, and so is any that others collected."""
+    finding = Finding()
+    index = case.index
+    if index.origin == "dump":
+        finding.unclear(
+            "what a foreign dump leaves out cannot be seen", advice="Record the run with job_record to have this proven."
+        )
+    grounds.require_watched(finding, case, *KINDS)
+    for problem in index.history.damage:
+        finding.unclear(f"damaged file: {problem}")
+    _numbers(finding, case)
+    _gaps(finding, case)
+    _logs(finding, case)
+    if index.ended is None:
+        finding.unclear("the record has no end: the recorder was cut off")
+    finding.right.append(f"{len(index.history.records)} records without a hole, and the log of every attempt to its end")
+    return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _numbers(finding: Finding, case: Case) -> None:
+    expected = 1
+    for record in case.index.history.records:
+        if record.number != expected:
+            finding.bad(f"record {expected} is missing: the next one is {record.number}")
+            return
+        expected += 1
+
+
+def _gaps(finding: Finding, case: Case) -> None:
+    pods = {pod.first.meta.name for item in case.judged for pod in item.pods}
+    for kind, gaps in sorted(case.index.gaps.items()):
+        for gap in gaps:
+            if kind in KINDS or (kind == "store" and case.cell.task != "backup"):
+                continue
+            if kind == "logs" and gap.subject and gap.subject not in pods and not _service(gap):
+                continue
+            finding.unclear(f"gap in {kind}: {gap.reason}", Evidence(f"gap in {kind}", f"record {gap.number}", gap.subject))
+
+
+def _service(gap: Gap) -> bool:
+    return gap.subject.startswith(("longhorn-manager-", "instance-manager-"))
+
+
+def _logs(finding: Finding, case: Case) -> None:
+    closed = {
+        record.path: record for record in case.index.history.records if isinstance(record, Log) and record.state == "closed"
+    }
+    for invocation in case.judged:
+        for attempt in invocation.attempts:
+            record = closed.get(attempt.log.path) if attempt.log is not None else None
+            if record is not None and record.complete and case.index.origin == "recorder":
+                _as_recorded(finding, record, case.index.history.logs.get(record.path))
+        for problem in log_problems(invocation):
+            finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
+    services = [*case.index.manager_logs, *case.index.engine_logs]
+    for log in services:
+        if log.problem:
+            finding.unclear(f"the log {log.path}: {log.problem}")
+
+
+def _as_recorded(finding: Finding, record: Log, content: bytes | None) -> None:
+    where = Evidence(record.path, f"record {record.number}", f"closed at {record.bytes} bytes")
+    if content is None or len(content) != record.bytes:
+        size = "missing" if content is None else f"{len(content)} bytes long"
+        finding.bad(f"the log of pod {record.pod} was recorded whole, but its file is {size}", where)
+    elif logtext.only_tool_error(content):
+        finding.bad(f"the log of pod {record.pod} holds only the error of the tool that read it", where)

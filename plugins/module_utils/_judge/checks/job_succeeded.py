@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A failing clean-up must not fail the Job: every Job ends Complete."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
+
+ID = "job-succeeded"
+
+
+def check(case: Case) -> CheckVerdict:
+    """Conditions decide: ``status.failed`` is often absent on a Job that failed."""
+    finding = Finding()
+    grounds.require_watched(finding, case, "jobs")
+    grounds.require_invocations(finding, case)
+    for invocation in case.judged:
+        last = invocation.seen.last
+        if last.failed:
+            finding.bad(f"Job {invocation.name} is Failed ({last.reason or 'no reason given'})", invocation.evidence)
+        elif last.complete:
+            finding.evidence.append(invocation.evidence)
+        else:
+            finding.unclear(f"Job {invocation.name} was deleted before it ended, while its CronJob lived", invocation.evidence)
+    complete = sum(item.seen.last.complete for item in case.judged)
+    if complete:
+        finding.right.append(f"{complete} Jobs are Complete, none Failed")
+    grounds.note_cut(finding, case)
+    return conclude(finding, check=ID, volume=case.cell.volume)

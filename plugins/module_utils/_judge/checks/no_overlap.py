@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No two Jobs of the CronJob at once, and no two artefacts of one kind being made at once."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Evidence, Finding, conclude
+
+ID = "no-overlap"
+
+_MAKING = ("in_progress", "pending", "starting", "InProgress", "Pending")
+
+
+def check(case: Case) -> CheckVerdict:
+    """Order by resourceVersion: a Job is over before the next one is added."""
+    finding = Finding()
+    grounds.require_watched(finding, case, "jobs")
+    grounds.require_invocations(finding, case)
+    running: list[Invocation] = []
+    for later in case.invocations:
+        running = [item for item in running if not _over_before(item, later)]
+        for earlier in running:
+            text = f"Job {earlier.name} was not over when Job {later.name} was added"
+            where = Evidence(f"jobs/{later.name}", f"resourceVersion {later.seen.added}")
+            if _end(earlier) is None and case.lacks("jobs"):
+                finding.unclear(f"when Job {earlier.name} was over is not known", earlier.evidence, where)
+            else:
+                finding.bad(text, earlier.evidence, where)
+        running.append(later)
+    _backups_at_once(finding, case)
+    if case.judged:
+        finding.right.append(f"{len(case.invocations)} Jobs ran one after another")
+        finding.evidence.extend(item.evidence for item in case.judged)
+    return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _over_before(earlier: Invocation, later: Invocation) -> bool:
+    end = _end(earlier)
+    return end is not None and end < later.seen.added
+
+
+def _end(invocation: Invocation) -> int | None:
+    return invocation.seen.over if invocation.seen.over is not None else invocation.seen.deleted
+
+
+def _backups_at_once(finding: Finding, case: Case) -> None:
+    own = {item.name for item in case.artefacts("backup")}
+    for fact in case.index.engines.get(case.cell.volume, []):
+        making = sorted(item.name for item in fact.backups if item.state in _MAKING and item.name in own)
+        if len(making) > 1:
+            where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}", ", ".join(making))
+            finding.bad(f"backups {' and '.join(making)} were being made at once", where)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Task backup: exactly one backup per invocation, of that invocation's snapshot. Task snapshot: none."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, surplus
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
+
+ID = "one-backup-per-invocation"
+
+
+def check(case: Case) -> CheckVerdict:
+    finding = Finding()
+    grounds.require_watched(finding, case, "jobs")
+    grounds.require_invocations(finding, case)
+    if case.cell.task == "backup":
+        _exactly_one(finding, case)
+    else:
+        _none(finding, case)
+    grounds.note_cut(finding, case)
+    return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _none(finding: Finding, case: Case) -> None:
+    for artefact in case.artefacts("backup"):
+        if artefact.maybe_older:
+            finding.unclear(f"backup {artefact.name} may be older than the run", *artefact.evidence)
+        else:
+            finding.bad(f"task snapshot made backup {artefact.name}", *artefact.evidence)
+    listings = [store for store in case.index.stores if not store.error]
+    if not listings and case.lacks("engines"):
+        finding.unclear("neither the engine's status nor the store was seen", advice=grounds.advice_for("engines"))
+    elif case.judged:
+        finding.right.append(f"{len(case.judged)} Jobs of task snapshot made no backup")
+
+
+def _exactly_one(finding: Finding, case: Case) -> None:
+    for item in count(case, "backup"):
+        invocation = item.invocation
+        problems = log_problems(invocation)
+        if item.state == "one":
+            finding.evidence.extend(item.evidence)
+            _of_own_snapshot(finding, case, invocation, item.artefacts[0])
+        elif item.state == "more":
+            finding.bad(item.text, *item.evidence)
+        elif item.state == "none" and not problems and not case.lacks("jobs", "pods", "engines"):
+            finding.bad(item.text, *item.evidence)
+        elif item.state == "skipped":
+            finding.right.append(item.text)
+        else:
+            finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("logs"))
+        for problem in problems:
+            finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
+    grounds.require_watched(finding, case, "pods")
+    extra = surplus(case, "backup")
+    for artefact in extra:
+        names = ", ".join(case.invocations[place].name for place in artefact.candidates)
+        finding.bad(f"backup {artefact.name} is one too many; it was made by one of {names}", *artefact.evidence)
+    for artefact in case.loose:
+        if artefact.kind == "backup" and artefact not in extra:
+            finding.unclear(f"which Job made backup {artefact.name} is not known", *artefact.evidence)
+    if case.judged:
+        finding.right.append(f"each of {len(case.judged)} Jobs made exactly one backup, of its own snapshot")
+
+
+def _of_own_snapshot(finding: Finding, case: Case, invocation: Invocation, backup: Artefact) -> None:
+    own = {item.name for item in invocation.snapshots}
+    others = {item.name: other.name for other in case.invocations for item in other.snapshots if other is not invocation}
+    if not backup.snapshot:
+        finding.unclear(
+            f"of which snapshot backup {backup.name} was made is not known",
+            *backup.evidence,
+            advice=grounds.advice_for("engines"),
+        )
+    elif backup.snapshot in own:
+        return
+    elif backup.snapshot in others:
+        made_by = others[backup.snapshot]
+        text = f"backup {backup.name} of Job {invocation.name} is of snapshot {backup.snapshot}, made by Job {made_by}"
+        finding.bad(text, *backup.evidence)
+    else:
+        finding.unclear(
+            f"snapshot {backup.snapshot} of backup {backup.name} was never seen",
+            *backup.evidence,
+            advice=grounds.advice_for("engines"),
+        )

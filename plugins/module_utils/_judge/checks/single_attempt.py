@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A failing clean-up must not be retried: one pod and one container start per Job."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Attempt, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Evidence, Finding, conclude
+
+ID = "single-attempt"
+
+
+def check(case: Case) -> CheckVerdict:
+    """Further attempts are right only where the earlier ones could not create anything."""
+    finding = Finding()
+    grounds.require_watched(finding, case, "jobs", "pods")
+    grounds.require_invocations(finding, case)
+    for invocation in case.judged:
+        _one(finding, case, invocation)
+    if case.judged and not finding.wrong:
+        finding.right.append(f"{len(case.judged)} Jobs had one attempt each that could have made anything")
+    grounds.note_cut(finding, case)
+    return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _one(finding: Finding, case: Case, invocation: Invocation) -> None:
+    pods = [
+        Evidence(f"pods/{pod.first.meta.name}", f"resourceVersion {pod.version}", f"{pod.restarts} restarts")
+        for pod in invocation.pods
+    ]
+    if not invocation.attempts:
+        finding.unclear(f"no attempt of Job {invocation.name} was seen", *pods, advice=grounds.advice_for("pods"))
+        return
+    if len(invocation.attempts) == 1 and len(invocation.pods) <= 1:
+        finding.evidence.extend(pods)
+        return
+    earlier = invocation.attempts[:-1]
+    if earlier and all(_could_not_create(case, item) for item in earlier) and len(_artefacts(invocation)) <= 1:
+        finding.evidence.extend(pods)
+        finding.right.append(f"Job {invocation.name} rightly retried a failed creation")
+        return
+    count = max(len(invocation.attempts), len(invocation.pods))
+    pods_text = f" in {len(invocation.pods)} pods" if len(invocation.pods) > 1 else ""
+    finding.bad(f"Job {invocation.name} had {count} attempts{pods_text}", *pods)
+
+
+def _artefacts(invocation: Invocation) -> list[str]:
+    last = str(invocation.attempts[-1])
+    return [item.name for item in (*invocation.snapshots, *invocation.backups) if item.attempt != last]
+
+
+def _could_not_create(case: Case, attempt: Attempt) -> bool:
+    patterns = case.profile.creation_errors if case.profile is not None else ()
+    return attempt.log is not None and any(
+        pattern.match(line.message, level=line.level, volume=case.cell.volume)
+        for line in attempt.log.lines
+        for pattern in patterns
+    )

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many artefacts each invocation made, and how sure that is.
+
+Shared by the two "exactly one" checks and by the schedule's. An artefact that may belong to one of several invocations
+makes none of them wrong as long as giving it to one that lacks an artefact would make all of them right.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, ArtefactKind, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
+
+State = t.Literal["one", "none", "more", "skipped", "unknown"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """One invocation's artefacts of one kind."""
+
+    invocation: Invocation
+    state: State
+    artefacts: tuple[Artefact, ...]
+    text: str
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        return [item for artefact in self.artefacts for item in artefact.evidence[:2]] or [self.invocation.evidence]
+
+
+def count(case: Case, kind: ArtefactKind) -> list[Count]:
+    """One count per judged invocation. That something is missing is for the caller to believe or not."""
+    return [_count(case, invocation, kind) for invocation in case.judged]
+
+
+def surplus(case: Case, kind: ArtefactKind) -> list[Artefact]:
+    """Loose artefacts that no assignment can make right: every Job that may have made them has one already."""
+    return [
+        item
+        for item in case.loose
+        if item.kind == kind
+        and not item.maybe_older
+        and item.candidates
+        and all(case.invocations[place].made(kind) for place in item.candidates)
+        and not all(case.invocations[place].cut for place in item.candidates)
+    ]
+
+
+def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
+    made = invocation.made(kind)
+    loose = [item for item in case.loose if item.kind == kind and invocation.position in item.candidates]
+    if len(made) == 1:
+        return Count(invocation, "one", tuple(made), f"Job {invocation.name} made {kind} {made[0].name}")
+    if made:
+        names = ", ".join(f"{item.name} by {item.attempt}" for item in made)
+        if _may_be_anothers(case, made, kind):
+            text = f"{names}: one of them may be an earlier Job's, which made none that is known"
+            return Count(invocation, "unknown", tuple(made), text)
+        return Count(invocation, "more", tuple(made), f"Job {invocation.name} made {len(made)} {kind}s: {names}")
+    if loose:
+        names = ", ".join(item.name for item in loose)
+        text = f"Job {invocation.name} made no {kind} that is surely its own; it may have made {names}"
+        return Count(invocation, "unknown", tuple(loose), text)
+    skipped = _skip_line(case, invocation)
+    if skipped is not None:
+        return Count(invocation, "skipped", (), f"Job {invocation.name} had nothing to do: {skipped.text}")
+    if _may_have_lost_one(case, invocation, kind):
+        text = f"Job {invocation.name} may have made a {kind} that counts for the next one"
+        return Count(invocation, "unknown", (), text)
+    return Count(invocation, "none", (), f"Job {invocation.name} made no {kind}")
+
+
+def _may_be_anothers(case: Case, made: list[Artefact], kind: ArtefactKind) -> bool:
+    """Whether all but one could belong to other Jobs that made none."""
+    free = {
+        place for item in made for place in item.candidates if place != item.invocation and not case.invocations[place].made(kind)
+    }
+    return len(free) >= len(made) - 1
+
+
+def _may_have_lost_one(case: Case, invocation: Invocation, kind: ArtefactKind) -> bool:
+    later = case.invocations[invocation.position + 1 :]
+    return any(invocation.position in item.candidates for other in later for item in other.made(kind))
+
+
+def _skip_line(case: Case, invocation: Invocation) -> Evidence | None:
+    patterns = case.profile.skip_lines if case.profile is not None else ()
+    for attempt in invocation.attempts:
+        for line in attempt.log.lines if attempt.log is not None else ():
+            if any(p.match(line.message, level=line.level, volume=case.cell.volume) for p in patterns) and attempt.log:
+                return Evidence(evidence_path(attempt.log), f"line {line.number}", line.message[:200])
+    return None

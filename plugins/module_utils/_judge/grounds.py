@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a pass must rest on: sources seen whole, and invocations to judge. Says what would make a doubt go away."""
+
+from __future__ import annotations
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Finding
+
+_ADVICE = {
+    "logs": "Keep the logs of every attempt (job_record follows them from the pod's creation).",
+    "store": "Give the recorder access to the backup store, or add its listing to the dump.",
+    "engine log": "Keep the log of every instance-manager-e pod: it has one line for each snapshot made.",
+    "manager log": "Keep the logs of all longhorn-manager pods.",
+    "release": "State the release with longhorn_release.",
+}
+
+
+def advice_for(kind: str) -> str:
+    """What would have made this kind of evidence conclusive."""
+    return _ADVICE.get(kind) or f"Record the run with job_record, or add `kubectl get {kind} --watch -o json` to the dump."
+
+
+def require_watched(finding: Finding, case: Case, *kinds: str) -> None:
+    """A pass needs these kinds to have been watched without a hole."""
+    for kind in kinds:
+        for reason in case.lacks(kind):
+            finding.unclear(reason, advice=advice_for(kind))
+
+
+def require_invocations(finding: Finding, case: Case) -> None:
+    """A pass needs something that was judged, and none that was deleted under the judge's eyes."""
+    if case.judged:
+        return
+    cut = [item for item in case.invocations if item.cut]
+    if cut:
+        finding.unclear(f"all {len(cut)} invocations are cut: {cut[0].cut}", advice="Record until invocations are over.")
+    else:
+        finding.unclear(
+            f"no Job of CronJob {case.cell.cronjob} was seen", advice="Record longer than one interval of the schedule."
+        )
+
+
+def note_cut(finding: Finding, case: Case) -> None:
+    """Tell the reader which Jobs were left out."""
+    for item in case.invocations:
+        if item.cut and finding.right:
+            finding.right.append(f"Job {item.name} is not judged: {item.cut}")

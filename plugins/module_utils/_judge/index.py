@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A history, lifted to facts once and arranged by what the judge asks for.
+
+One pass over the records, whatever the number of volumes. Order is the server's: an object's resourceVersion. Whether a
+kind was watched without a hole is kept per kind, because only then does "not seen" mean "did not happen".
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext, model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
+
+_ENGINE_PROCESS = re.compile(r"(.+)-e-[0-9a-f]+")
+_SNAPSHOT_LINE = re.compile(r"Snapshot: (?:tcp://)?(\S+) (\S+) UserCreated true Created at \S+, Labels map\[(.*)\]$", re.DOTALL)
+_BACKEND_LINE = re.compile(r"Adding backend: (?:tcp://)?(\S+)$")
+_JOB_LABEL = re.compile(r"(?:^| )RecurringJob:(\S+)")
+_VOLUME_IN_URL = re.compile(r"[?&]volume=([^&\s\"'\]:,]+)")
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One attempt's log. ``problem`` says why it is not the whole log, if it is not."""
+
+    path: str
+    pod: str
+    pod_uid: str
+    attempt: int
+    lines: tuple[Line, ...]
+    problem: str
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class LoggedSnapshot:
+    """A creation as an engine's own log tells it: complete and in order, but without a resourceVersion."""
+
+    name: str
+    job: str
+    path: str
+    line: int
+
+
+@dataclass
+class JobSeen:
+    """A Job over its life."""
+
+    first: objects.JobFact
+    last: objects.JobFact
+    baseline: bool  # it was there before the recording began
+    added: int  # resourceVersion of its first sighting
+    over: int | None = None  # resourceVersion at which it was Complete or Failed
+    deleted: int | None = None
+    added_record: int = 0  # the records' numbers, to order them against listings of the store
+    over_record: int = 0
+
+
+@dataclass
+class PodSeen:
+    first: objects.PodFact
+    restarts: int = 0
+    runs: dict[int, objects.ContainerRun] = field(default_factory=dict)
+    version: int = 0
+    deleted: bool = False
+
+
+@dataclass
+class CronJobSeen:
+    first: objects.CronJobFact
+    last: objects.CronJobFact
+    baseline: bool
+    states: list[objects.CronJobFact] = field(default_factory=list)
+    deleted: int | None = None
+
+
+@dataclass
+class Index:
+    """Everything the judge asks a history."""
+
+    history: model.History
+    subjects: model.Subjects
+    origin: model.Origin
+    cronjobs: dict[str, list[CronJobSeen]] = field(default_factory=dict)  # by name
+    jobs: dict[str, list[JobSeen]] = field(default_factory=dict)  # by CronJob's name, in the order of their making
+    pods: dict[str, list[PodSeen]] = field(default_factory=dict)  # by Job's UID
+    events: dict[str, list[objects.EventFact]] = field(default_factory=dict)  # by involved UID, newest state each
+    engines: dict[str, list[objects.EngineFact]] = field(default_factory=dict)  # by volume, in order
+    logs: dict[tuple[str, int], LogFile] = field(default_factory=dict)  # by pod's name and attempt
+    manager_lines: dict[str, list[tuple[str, Line]]] = field(default_factory=dict)  # by volume: path, line
+    manager_logs: list[LogFile] = field(default_factory=list)
+    engine_logs: list[LogFile] = field(default_factory=list)
+    engine_snapshots: dict[str, list[LoggedSnapshot]] = field(default_factory=dict)  # by volume, in the log's order
+    stray_snapshots: list[LoggedSnapshot] = field(default_factory=list)  # whose volume the log does not say
+    stores: list[model.Store] = field(default_factory=list)
+    gaps: dict[str, list[model.Gap]] = field(default_factory=dict)  # by kind
+    clock: list[tuple[int, datetime]] = field(default_factory=list)  # latest server time by then, by resourceVersion
+    ended: model.End | None = None
+    watched: set[str] = field(default_factory=set)
+
+    def not_watched(self, kind: str) -> str:
+        """Why this kind's absence proves nothing; empty when it was watched from beginning to end."""
+        if kind not in self.watched:
+            return f"{kind} were not watched"
+        holes = self.gaps.get(kind, [])
+        return f"{kind}: {holes[0].reason}" if holes else ""
+
+    def server_time(self, version: int | None) -> datetime | None:
+        """The latest time that the cluster itself had stamped on anything by then."""
+        if version is None:
+            return self.clock[-1][1] if self.clock else None
+        place = bisect.bisect_right(self.clock, version, key=lambda item: item[0])
+        return self.clock[place - 1][1] if place else None
+
+
+def build(history: model.History) -> Index:
+    """Arrange a history's records."""
+    starts = [record for record in history.records if isinstance(record, model.Start)]
+    index = Index(history=history, subjects=history.subjects, origin=starts[-1].origin)
+    collector = _Collector(index=index, baseline_until=_first_list_of_jobs(history.records, starts[0].origin))
+    for record in history.records:
+        collector.take(record)
+    collector.finish(starts)
+    return index
+
+
+def _first_list_of_jobs(records: Iterable[model.Record], origin: model.Origin) -> int:
+    """Number of the record that ends the recorder's first LIST of Jobs: Jobs listed until then are older than the run."""
+    if origin == "dump":
+        return 0
+    return next((record.number for record in records if isinstance(record, model.ListDone) and record.kind == "jobs"), 0)
+
+
+@dataclass
+class _Collector:
+    index: Index
+    baseline_until: int
+    job_by_uid: dict[str, JobSeen] = field(default_factory=dict)
+    pod_by_uid: dict[str, PodSeen] = field(default_factory=dict)
+    cronjob_by_uid: dict[str, CronJobSeen] = field(default_factory=dict)
+    event_by_uid: dict[str, objects.EventFact] = field(default_factory=dict)
+    engine_facts: list[objects.EngineFact] = field(default_factory=list)
+    open_logs: dict[str, model.Log] = field(default_factory=dict)
+    by_stream: set[str] = field(default_factory=set)
+
+    def take(self, record: model.Record) -> None:
+        if isinstance(record, model.ObjectSeen):
+            self._object(record)
+        elif isinstance(record, model.Log):
+            self.open_logs[record.path] = record
+        elif isinstance(record, model.Store):
+            self.index.stores.append(record)
+        elif isinstance(record, model.Gap):
+            self.index.gaps.setdefault(record.kind, []).append(record)
+        elif isinstance(record, model.End):
+            self.index.ended = record
+
+    def _object(self, record: model.ObjectSeen) -> None:
+        if record.via == "watch":
+            self.by_stream.add(record.kind)
+        lift: Callable[[model.ObjectSeen], None] | None = {
+            "cronjobs": self._cronjob,
+            "jobs": self._job,
+            "pods": self._pod,
+            "events": self._event,
+            "engines": self._engine,
+        }.get(record.kind)
+        if lift is None:
+            return
+        try:
+            lift(record)
+        except objects.ObjectError as error:
+            gap = model.Gap(number=record.number, at=record.at, kind=record.kind, reason=f"record {record.number}: {error}")
+            self.index.gaps.setdefault(record.kind, []).append(gap)
+
+    def _stamp(self, meta: objects.Meta, *moments: datetime | None) -> None:
+        self.index.clock.extend((meta.version, moment) for moment in (meta.created, *moments) if moment is not None)
+
+    def _cronjob(self, record: model.ObjectSeen) -> None:
+        fact = objects.cronjob(record.object)
+        baseline = record.via == "list" and record.number < self.baseline_until
+        seen = self.cronjob_by_uid.setdefault(fact.meta.uid, CronJobSeen(first=fact, last=fact, baseline=baseline))
+        if not seen.states:
+            self.index.cronjobs.setdefault(fact.meta.name, []).append(seen)
+        seen.states.append(fact)
+        if fact.meta.version >= seen.last.meta.version:
+            seen.last = fact
+        if record.change == "DELETED":
+            seen.deleted = fact.meta.version
+        self._stamp(fact.meta)
+
+    def _job(self, record: model.ObjectSeen) -> None:
+        fact = objects.job(record.object)
+        seen = self.job_by_uid.get(fact.meta.uid)
+        if seen is None:
+            baseline = record.via == "list" and record.number < self.baseline_until
+            seen = JobSeen(first=fact, last=fact, baseline=baseline, added=fact.meta.version, added_record=record.number)
+            self.job_by_uid[fact.meta.uid] = seen
+        if fact.meta.version < seen.added:
+            seen.first, seen.added = fact, fact.meta.version
+        if fact.meta.version >= seen.last.meta.version:
+            seen.last = fact
+        if fact.over and (seen.over is None or fact.meta.version < seen.over):
+            seen.over, seen.over_record = fact.meta.version, record.number
+        if record.change == "DELETED":
+            seen.deleted = fact.meta.version
+        self._stamp(fact.meta, fact.started, fact.ended)
+
+    def _pod(self, record: model.ObjectSeen) -> None:
+        fact = objects.pod(record.object)
+        seen = self.pod_by_uid.setdefault(fact.meta.uid, PodSeen(first=fact))
+        seen.restarts = max(seen.restarts, fact.restarts)
+        seen.version = max(seen.version, fact.meta.version)
+        seen.deleted = seen.deleted or record.change == "DELETED"
+        for run in fact.runs:
+            before = seen.runs.get(run.attempt)
+            if before is None or before.finished is None:
+                seen.runs[run.attempt] = run
+        self._stamp(fact.meta)
+
+    def _event(self, record: model.ObjectSeen) -> None:
+        fact = objects.event(record.object)
+        before = self.event_by_uid.get(fact.meta.uid)
+        if record.change != "DELETED" and (before is None or before.meta.version <= fact.meta.version):
+            self.event_by_uid[fact.meta.uid] = fact
+        self._stamp(fact.meta, fact.last_seen)
+
+    def _engine(self, record: model.ObjectSeen) -> None:
+        fact = objects.engine(record.object)
+        if record.change != "DELETED":
+            self.engine_facts.append(fact)
+        self._stamp(fact.meta)
+
+    def finish(self, starts: list[model.Start]) -> None:
+        """Everything that needs all records to have been seen."""
+        index = self.index
+        for job in sorted(self.job_by_uid.values(), key=lambda item: (item.added, item.first.meta.name)):
+            if job.first.meta.owner_kind == "CronJob":
+                index.jobs.setdefault(job.first.meta.owner_name, []).append(job)
+        for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.first.meta.version, item.first.meta.name)):
+            if pod.first.meta.owner_kind == "Job":
+                index.pods.setdefault(pod.first.meta.owner_uid, []).append(pod)
+        for event in sorted(self.event_by_uid.values(), key=lambda item: item.meta.version):
+            index.events.setdefault(event.uid, []).append(event)
+        for engine in sorted(self.engine_facts, key=lambda item: item.meta.version):
+            index.engines.setdefault(engine.volume, []).append(engine)
+        index.watched = self._watched(starts)
+        index.clock = _rising(index.clock)
+        for log in self.open_logs.values():
+            self._log(log)
+        _place_engine_lines(index)
+
+    def _watched(self, starts: list[model.Start]) -> set[str]:
+        """A recorder says what it watched; of a dump, only what came as a stream was."""
+        if self.index.origin == "dump":
+            return self.by_stream | {"logs", "store"}
+        stated = {kind for start in starts for kind in start.kinds}
+        return stated or self.by_stream
+
+    def _log(self, record: model.Log) -> None:
+        content = self.index.history.logs.get(record.path)
+        name = record.pod
+        service = name.startswith(("longhorn-manager-", "instance-manager-"))
+        file = _log_file(record, content, endless=service)
+        holes = [gap for gap in self.index.gaps.get("logs", []) if gap.subject == name]
+        if service and holes and not file.problem:
+            file = replace(file, problem=holes[0].reason)
+        if name.startswith("longhorn-manager-"):
+            self.index.manager_logs.append(file)
+            for line in file.lines:
+                for volume in dict.fromkeys(_VOLUME_IN_URL.findall(line.message)):
+                    self.index.manager_lines.setdefault(volume, []).append((file.path, line))
+        elif name.startswith("instance-manager-"):
+            if not name.startswith("instance-manager-r-"):
+                self.index.engine_logs.append(file)
+        else:
+            self.index.logs[(name, record.attempt)] = file
+
+
+def _rising(stamps: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
+    """The latest time stamped on anything up to each resourceVersion."""
+    rising: list[tuple[int, datetime]] = []
+    for version, moment in sorted(stamps):
+        rising.append((version, max(moment, rising[-1][1]) if rising else moment))
+    return rising
+
+
+def _log_file(record: model.Log, content: bytes | None, *, endless: bool) -> LogFile:
+    """A log and what is wrong with it. That a service's log has no end yet is nothing wrong."""
+    problem = ""
+    if record.state == "opened":
+        problem = "it was not closed"
+    elif not record.complete and not endless:
+        problem = record.reason or "it was not read to the end"
+    if content is None:
+        problem = "its file is not in the history"
+    elif record.state == "closed" and len(content) < record.bytes:
+        problem = f"its file has {len(content)} of {record.bytes} bytes"
+    elif logtext.tool_error(content):
+        problem = f"it ends with the error of the tool that read it ({logtext.tool_error(content)[:80]})"
+    lines = () if content is None or logtext.only_tool_error(content) else tuple(read_lines([content]))
+    return LogFile(
+        path=record.path,
+        pod=record.pod,
+        pod_uid=record.pod_uid,
+        attempt=record.attempt,
+        lines=lines,
+        problem=problem,
+        origin=record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else "",
+    )
+
+
+def _place_engine_lines(index: Index) -> None:
+    """Each creation to its volume: by the line's own prefix, else by the replica's address."""
+    addresses = {address: volume for volume, facts in index.engines.items() for fact in facts for address in fact.replicas}
+    for log in index.engine_logs:
+        for line in log.lines:
+            backend = _BACKEND_LINE.match(line.message)
+            process = _ENGINE_PROCESS.fullmatch(line.prefix)
+            if backend and process:
+                addresses[backend.group(1)] = process.group(1)
+    for log in index.engine_logs:
+        for line in log.lines:
+            match = _SNAPSHOT_LINE.match(line.message) if line.level == "info" else None
+            if match is not None:
+                _place(index, log, line, match, addresses)
+
+
+def _place(index: Index, log: LogFile, line: Line, match: re.Match[str], addresses: Mapping[str, str]) -> None:
+    address, name, labels = match.groups()
+    process = _ENGINE_PROCESS.fullmatch(line.prefix)
+    label = _JOB_LABEL.search(labels)
+    snapshot = LoggedSnapshot(name=name, job=label.group(1) if label else "", path=log.path, line=line.number)
+    volume = process.group(1) if process else addresses.get(address, "")
+    if volume:
+        known = index.engine_snapshots.setdefault(volume, [])
+        if name not in {item.name for item in known}:  # one line for each replica
+            known.append(snapshot)
+    else:
+        index.stray_snapshots.append(snapshot)
+
+
+def evidence_path(log: LogFile) -> str:
+    """How a report names a log file: as the dump did, if it came from one."""
+    return log.origin or log.path
+
+

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a history to its verdicts. Pure: what the judge may not know by itself (profiles, ticks) is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import attribution, correlate, index
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
+    cleanup_warning,
+    count_matches_schedule,
+    events_recorded,
+    fault_live,
+    history_complete,
+    job_succeeded,
+    no_overlap,
+    one_backup_per_invocation,
+    one_snapshot_per_invocation,
+    single_attempt,
+    store_agrees,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    RunVerdict,
+    worst,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
+
+CHECKS = (
+    fault_live.ID,
+    job_succeeded.ID,
+    single_attempt.ID,
+    one_snapshot_per_invocation.ID,
+    one_backup_per_invocation.ID,
+    no_overlap.ID,
+    count_matches_schedule.ID,
+    cleanup_warning.ID,
+    events_recorded.ID,
+    store_agrees.ID,
+    history_complete.ID,
+)
+
+
+@dataclass(frozen=True)
+class InvocationSummary:
+    """One invocation for a reader."""
+
+    name: str
+    tick: datetime | None
+    by_hand: bool
+    cut: str
+    state: str  # Complete, Failed, or what it was last
+    attempts: int
+    snapshots: tuple[str, ...]
+    backups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CellJudgement:
+    """One cell: what it was to be, what happened, and the verdict over its checks."""
+
+    cell: model.Cell
+    verdict: RunVerdict
+    invocations: tuple[InvocationSummary, ...]
+    checks: tuple[CheckVerdict, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A run's verdict. ``broken`` when there was nothing to judge, with the reason."""
+
+    verdict: RunVerdict
+    subjects: model.Subjects
+    origin: model.Origin
+    cells: tuple[CellJudgement, ...]
+    reason: str = ""
+
+    @property
+    def checks(self) -> tuple[CheckVerdict, ...]:
+        return tuple(check for cell in self.cells for check in cell.checks)
+
+
+def judge(history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
+    """Judge every cell of a history. ``ticks(expression, since, until)`` lists a schedule's times, bounds included."""
+    if not any(isinstance(record, model.Start) for record in history.records):
+        return Judgement("broken", model.Subjects(release=""), "recorder", (), "the history has no start record")
+    facts = index.build(history)
+    if not facts.subjects.cells:
+        return Judgement("broken", facts.subjects, facts.origin, (), "the history names no cell to judge")
+    cells = []
+    for case in correlate.correlate(facts, profiles=profiles):
+        attribution.attribute(case)
+        cells.append(_cell(case, ticks))
+    verdict = worst(check.verdict for cell in cells for check in cell.checks)
+    return Judgement(verdict=verdict, subjects=facts.subjects, origin=facts.origin, cells=tuple(cells))
+
+
+def _cell(case: Case, ticks: Ticks) -> CellJudgement:
+    checks = (
+        fault_live.check(case),
+        job_succeeded.check(case),
+        single_attempt.check(case),
+        one_snapshot_per_invocation.check(case),
+        one_backup_per_invocation.check(case),
+        no_overlap.check(case),
+        count_matches_schedule.check(case, ticks),
+        cleanup_warning.check(case),
+        events_recorded.check(case),
+        store_agrees.check(case),
+        history_complete.check(case),
+    )
+    named = tuple(_with_known_issue(case, check) for check in checks)
+    return CellJudgement(
+        cell=case.cell,
+        verdict=worst(check.verdict for check in named),
+        invocations=tuple(_summary(item) for item in case.invocations),
+        checks=named,
+    )
+
+
+def _with_known_issue(case: Case, verdict: CheckVerdict) -> CheckVerdict:
+    issues = case.profile.known_issues if case.profile is not None else ()
+    known = next((issue for issue in issues if issue.check == verdict.check), None)
+    if verdict.verdict != "fail" or known is None:
+        return verdict
+    text = f"{known.issue}: {known.sentence} (fixed in {known.fixed_in})"
+    return replace(verdict, known_issue=text)
+
+
+def _summary(invocation: correlate.Invocation) -> InvocationSummary:
+    last = invocation.seen.last
+    state = "Failed" if last.failed else "Complete" if last.complete else "not over"
+    return InvocationSummary(
+        name=invocation.name,
+        tick=invocation.tick,
+        by_hand=invocation.by_hand,
+        cut=invocation.cut,
+        state=state,
+        attempts=max(len(invocation.attempts), len(invocation.pods)),
+        snapshots=tuple(item.name for item in invocation.snapshots),
+        backups=tuple(item.name for item in invocation.backups),
+    )

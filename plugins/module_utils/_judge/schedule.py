@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ticks of a cell's schedule were due while it was recorded.
+
+Times here are the cluster's own: CronJob and Job times are set by its components, and how far time had come when
+something happened is the latest of them at that resourceVersion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+
+Ticks = Callable[[str, datetime, datetime], tuple[datetime, ...]]
+
+# A controller of the first kind looks every ten seconds; a busy one may be later.
+LATE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """``all``: ticks a Job may rightly have; ``due``: those that must have one, but for the two exceptions."""
+
+    expression: str
+    version: int  # resourceVersion of the CronJob it was read from
+    all: frozenset[datetime]
+    due: tuple[datetime, ...]
+    superseded: frozenset[datetime]
+    uncertain: frozenset[datetime]  # so close to the end, or to a suspension, that the Job may just not have come yet
+
+
+def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
+    """The schedule as far as it was recorded, or why it cannot be told."""
+    if not case.cronjobs:
+        return f"CronJob {case.cell.cronjob} was not seen"
+    expressions = {state.schedule for seen in case.cronjobs for state in seen.states}
+    if len(expressions) != 1:
+        return f"the schedule changed during the run: {', '.join(sorted(expressions))}"
+    zones = {state.time_zone for seen in case.cronjobs for state in seen.states} - {"", "UTC", "Etc/UTC"}
+    if zones:
+        return f"the schedule is in time zone {zones.pop()}, which is not calculated here"
+    expression = expressions.pop()
+    since, until = _since(case), _until(case)
+    own = [item.tick for item in case.invocations if item.tick is not None]
+    if since is None or until is None:
+        return "from when to when the schedule ran is not known"
+    try:
+        due = tuple(tick for tick in ticks(expression, since, until) if since < tick <= until)
+        low, high = min([since, *own]), max([until, *own])
+        every = frozenset(ticks(expression, low - timedelta(seconds=1), high))
+    except ValueError as error:
+        return f"the schedule {expression!r} cannot be read: {error}"
+    awake = tuple(tick for tick in due if not _suspended(case, tick))
+    return Schedule(
+        expression=expression,
+        version=case.cronjobs[-1].last.meta.version,
+        all=every,
+        due=awake,
+        superseded=frozenset(tick for tick in awake if _superseded(case, tick)),
+        uncertain=frozenset(tick for tick in awake if until - tick < LATE or _near_suspension(case, tick)),
+    )
+
+
+def _since(case: Case) -> datetime | None:
+    """A CronJob that the record saw being made: from its creation. An older one: from the first tick that counts."""
+    first = case.cronjobs[0]
+    if not first.baseline and first.first.meta.created is not None:
+        created = first.first.meta.created
+        own = [item.tick for item in case.invocations if item.tick is not None]
+        return created if case.index.origin == "recorder" or not own or min(own) - created < LATE * 240 else None
+    if first.first.last_schedule is not None:
+        return first.first.last_schedule
+    own = [item.tick for item in case.invocations if item.tick is not None]
+    return min(own) - timedelta(seconds=1) if own else None
+
+
+def _until(case: Case) -> datetime | None:
+    last = case.cronjobs[-1]
+    return case.index.server_time(last.deleted)
+
+
+def _suspensions(case: Case) -> list[tuple[datetime, datetime | None]]:
+    """From when to when the CronJob was seen suspended."""
+    spans: list[tuple[datetime, datetime | None]] = []
+    for seen in case.cronjobs:
+        since: datetime | None = None
+        for state in seen.states:
+            moment = case.index.server_time(state.meta.version)
+            if state.suspended and since is None:
+                since = moment
+            elif not state.suspended and since is not None:
+                spans.append((since, moment))
+                since = None
+        if since is not None:
+            spans.append((since, None))
+    return spans
+
+
+def _suspended(case: Case, tick: datetime) -> bool:
+    return any(start <= tick and (stop is None or tick <= stop) for start, stop in _suspensions(case))
+
+
+def _near_suspension(case: Case, tick: datetime) -> bool:
+    edges = [edge for span in _suspensions(case) for edge in span if edge is not None]
+    return any(abs(edge - tick) < LATE for edge in edges)
+
+
+def _superseded(case: Case, tick: datetime) -> bool:
+    """Under Forbid a tick waits for the Job before it; when a later tick comes meanwhile, that one is run instead."""
+    later = [item for item in case.invocations if item.tick is not None and item.tick > tick]
+    before = [item for item in case.invocations if item.tick is None or item.tick < tick]
+    if not later:
+        return False
+    return any(item.seen.last.ended is None or item.seen.last.ended > tick for item in before if item.seen.added < later[0].seen.added)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The times of a cron expression, by the library that knows how; the judge is handed this function."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+try:
+    from croniter import croniter
+except ImportError:
+    croniter = None
+
+MAX_TICKS = 100_000
+
+
+def ticks(expression: str, since: datetime, until: datetime) -> tuple[datetime, ...]:
+    """The schedule's times from ``since`` to ``until``, both included, or ValueError."""
+    if croniter is None:
+        raise ValueError("the Python library croniter is not installed")
+    if not croniter.is_valid(expression):
+        raise ValueError("it is not a cron expression of five fields")
+    found: list[datetime] = []
+    iterator = croniter(expression, since.astimezone(timezone.utc) - timedelta(seconds=1))
+    while len(found) < MAX_TICKS:
+        tick = iterator.get_next(datetime)
+        if tick > until:
+            return tuple(found)
+        found.append(tick)
+    raise ValueError(f"it has more than {MAX_TICKS} times between {since} and {until}")

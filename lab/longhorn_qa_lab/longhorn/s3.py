@@ -48,13 +48,14 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    # Created through moto's own model: the server has no user yet who could ask for it.
-    os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
+    # Services have dots in their names; moto would take the first part for a bucket.
+    os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
+    # Before the port opens, because an open port is what the pod's readiness is.
     _create(buckets(words))
+    server.start()
     print(f"API: http://127.0.0.1:{container_port(words)}", flush=True)
     stopping.wait()
     server.stop()

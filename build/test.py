@@ -37,7 +37,7 @@ class Step:
     command: tuple[str, ...]
     subject: str
     env: t.Mapping[str, str] = field(default_factory=dict)
-    pytest: bool = False
+    pytest: bool = False  # writes a JUnit report, whose cases are counted
     minutes: float = 5
 
 
@@ -87,6 +87,17 @@ STEPS: tuple[Step, ...] = (
         "tests/unit/plugins/module_utils/_history",
         pytest=True,
     ),
+    pytest_step("lab", "lab", "tests/lab", minutes=20),
+    Step(
+        "integration",
+        "integration",
+        script("integration.py", f"--junit-xml={junit_of('integration')}"),
+        "tests/integration/targets",
+        pytest=True,
+        minutes=10,
+    ),
+    Step("molecule", "molecule", tool("molecule", "test", "-s", "default"), "molecule/default", minutes=10),
+    Step("artefact", "artefact", script("artefact.py"), "galaxy.yml"),
 )
 
 

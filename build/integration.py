@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the modules' integration targets against one lab, each as a playbook run of its own.
+
+    build/integration.py                       all targets
+    build/integration.py job_trigger ...       these
+    build/integration.py --kubeconfig FILE     against a cluster that is there already, the lab for instance
+
+A target is ``tests/integration/targets/<name>/tasks/main.yml``: it makes what it needs, and removes it
+whatever happens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.prefix) / "bin"
+TARGETS = ROOT / "tests" / "integration" / "targets"
+PLAYBOOK = ROOT / "tests" / "integration" / "target.yml"
+LABS = ROOT / ".state" / "labs"
+LAB = "integration"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    seconds: float
+    failure: str  # empty: passed
+
+
+def lab_command(*arguments: str) -> int:
+    env = {**os.environ, "LONGHORN_QA_LAB_DIR": str(LABS)}
+    return subprocess.run(
+        [str(BIN / "longhorn-qa"), "lab", *arguments], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False
+    ).returncode
+
+
+@contextmanager
+def lab(release: str) -> Iterator[Path]:
+    lab_command("down", LAB)  # one that an earlier, killed run left behind
+    try:
+        if lab_command("up", LAB, "--longhorn", release, "--poll-scale", "0.2"):
+            raise SystemExit("integration: the lab did not come up; its own words are above")
+        yield LABS / LAB / "kubeconfig"
+    finally:
+        lab_command("down", LAB)
+
+
+def run_target(name: str, *, kubeconfig: Path, release: str) -> Case:
+    command = [str(BIN / "ansible-playbook"), str(PLAYBOOK), "-e", f"target={name}"]
+    command += ["-e", f"qa_release={release}", "-e", f"qa_id={secrets.token_hex(3)}"]
+    env = {**os.environ, "K8S_AUTH_KUBECONFIG": str(kubeconfig)}
+    started = time.monotonic()
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    seconds = time.monotonic() - started
+    print(f"{'ok' if done.returncode == 0 else 'FAILED':<7} {seconds:6.1f} s  {name}", flush=True)
+    if done.returncode:
+        print(done.stdout + done.stderr, flush=True)
+    return Case(name, seconds, (done.stdout + done.stderr) if done.returncode else "")
+
+
+def write_junit(path: Path, cases: list[Case]) -> None:
+    failed = sum(bool(case.failure) for case in cases)
+    suite = ElementTree.Element("testsuite", name="integration", tests=str(len(cases)), failures=str(failed))
+    for case in cases:
+        element = ElementTree.SubElement(suite, "testcase", name=case.name, time=f"{case.seconds:.1f}")
+        if case.failure:
+            ElementTree.SubElement(element, "failure", message="the playbook failed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    parser.add_argument("--kubeconfig", type=Path)
+    parser.add_argument("--longhorn", default="2020-06")
+    parser.add_argument("--junit-xml", type=Path)
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    known = sorted(path.parent.parent.name for path in TARGETS.glob("*/tasks/main.yml"))
+    unknown = sorted(set(args.targets) - set(known))
+    if unknown or not known:
+        print(f"integration: no such target: {', '.join(unknown) or 'none at all'}; there are: {', '.join(known)}")
+        return 2
+    chosen = args.targets or known
+    if args.kubeconfig:
+        cases = [run_target(name, kubeconfig=args.kubeconfig, release=args.longhorn) for name in chosen]
+    else:
+        with lab(args.longhorn) as kubeconfig:
+            cases = [run_target(name, kubeconfig=kubeconfig, release=args.longhorn) for name in chosen]
+    if args.junit_xml:
+        write_junit(args.junit_xml, cases)
+    return 1 if any(case.failure for case in cases) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

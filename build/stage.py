@@ -4,7 +4,7 @@
     build/stage.py sanity [ansible-test options]
     build/stage.py docs
 
-The copy holds what git would commit, at ``ansible_collections/longhorn/qa``, with kubernetes.core beside it. Both are
+The copy holds what git would commit of the collection, at ``ansible_collections/longhorn/qa``, with kubernetes.core beside it. Both are
 git repositories of their own: inside a folder that an outer repository ignores, the tools would find no file and be
 content.
 """
@@ -38,8 +38,22 @@ subprocess.run([sys.executable, "-m", "pip", "install", *wanted], env=environmen
 """
 
 
+# What is not part of the collection has linters of its own; recordings are what they are.
+ELSEWHERE = (
+    "lab",
+    "build",
+    "molecule",
+    "constraints",
+    "tests/lab",
+    "tests/bench",
+    "tests/expected",
+    "tests/recordings",
+)
+
+
 def files() -> list[Path]:
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."]
+    command += [f":(exclude){folder}" for folder in ELSEWHERE]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
 

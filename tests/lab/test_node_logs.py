@@ -95,7 +95,8 @@ def test_tail_is_found_from_the_end(count: int, expected: str | None) -> None:
 def test_tail_across_blocks() -> None:
     lines = [f"{number} " + "y" * 1000 for number in range(200)]
     data = file_of(*lines)
-    assert crilog.tail_offset(io.BytesIO(data), 150) == data.index(b" F 50 ") - len("2026-11-23T03:09:00.000000000Z stdout")
+    begins = data.index(b" F 50 ") - len("2026-11-23T03:09:00.000000000Z stdout")
+    assert crilog.tail_offset(io.BytesIO(data), 150) == begins
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T03:09:00Z", "2026-11-23T04:09:00+01:00"], ids=["utc", "offset"])
@@ -175,6 +176,7 @@ def test_no_log_is_explained_as_a_kubelet_does(state: PodState, container: str, 
 
 
 # Streaming
+
 
 async def _collect(source: Source, selection: Selection, *, meanwhile: t.Callable[[], None] = lambda: None) -> str:
     got: list[bytes] = []

@@ -113,12 +113,12 @@ class ContainerRun:
         self._event("Failed", f'Failed to pull image "{self._spec.image}": {message}', warning=True)
         self._event("Failed", "Error: ErrImagePull", warning=True)
         self._wait_for("ErrImagePull", message)
-        await self._worker.pause(self._node.scaled(RELIST))
+        await self._worker.pause(self._worker.scaled(RELIST))
         held_up = f'Back-off pulling image "{self._spec.image}"'
         self._event("BackOff", held_up)
         self._event("Failed", "Error: ImagePullBackOff", warning=True)
         self._wait_for("ImagePullBackOff", f"{held_up}: {text}")
-        await self._worker.pause(self._node.scaled(backoff))
+        await self._worker.pause(self._worker.scaled(backoff))
 
     def _wait_for(self, reason: str, message: str) -> None:
         self._worker.changed(pods.waiting(self._worker.state, self._name, reason=reason, message=message))
@@ -135,7 +135,7 @@ class ContainerRun:
                 return values | self._lab_variables()
             except ConfigError as error:
                 self._config_failed(str(error))
-                await self._worker.pause(self._node.scaled(FIRST_PULL_BACKOFF))
+                await self._worker.pause(self._worker.scaled(FIRST_PULL_BACKOFF))
 
     def _config_failed(self, text: str) -> None:
         self._event("Failed", f"Error: {text}", warning=True)
@@ -224,7 +224,7 @@ class ContainerRun:
                 probe,
                 address=self._worker.state.pod_ip,
                 real=self._worker.real_port(probe.port),
-                scale=self._node.settings.time_scale,
+                scale=self._worker.scale,
                 tell=self._probed,
             )
 
@@ -234,13 +234,13 @@ class ContainerRun:
         self._worker.changed(pods.ready(self._worker.state, self._name, value=ready))
 
     async def _back_off(self) -> None:
-        scale = self._node.settings.time_scale
+        scale = self._worker.scale
         wait = pods.restart_wait(self._worker.state, self._name, scale=scale)
-        await self._worker.pause(self._node.scaled(RELIST))
+        await self._worker.pause(self._worker.scaled(RELIST))
         if wait:
             self._worker.changed(pods.crash_loop(self._worker.state, self._name, self._worker.pod))
             self._event("BackOff", "Back-off restarting failed container", warning=True)
-            await self._worker.pause(wait + self._node.scaled(self._node.rng.uniform(*SYNC_DELAYS) - RELIST))
+            await self._worker.pause(wait + self._worker.scaled(self._node.rng.uniform(*SYNC_DELAYS) - RELIST))
         self._worker.state = pods.backed_off(self._worker.state, self._name, now=self._node.now(), scale=scale)
 
     async def stop(self, *, grace: float) -> None:

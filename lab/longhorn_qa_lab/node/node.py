@@ -76,10 +76,6 @@ class Node:
         """A pod's logs."""
         return self.folder / "logs" / uid
 
-    def scaled(self, seconds: float) -> float:
-        """One of the kubelet's own delays in this lab's time."""
-        return seconds * self.settings.time_scale
-
     @staticmethod
     def now() -> datetime:
         """The node's clock."""

@@ -27,6 +27,7 @@ from longhorn_qa_lab.node.status import status_document
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
 GONE = (404, 409)
+TIME_SCALE = "longhorn.qa/lab-time-scale"
 
 
 class Stopped(Exception):
@@ -144,7 +145,7 @@ class PodWorker:
                 break
             except volumes.UnsupportedVolume as error:
                 self.event("FailedMount", str(error), warning=True)
-                await self.pause(self.node.scaled(60))
+                await self.pause(self.scaled(60))
         await self._write_kubeconfig()
         if not self.state.pod_ip:
             self.state = pods.with_address(self.state, self.node.addresses.take())
@@ -178,7 +179,7 @@ class PodWorker:
                     return {}
                 missing = f'{needed.kind.removesuffix("s")} "{needed.name}" not found'
                 complain(missing if error.code == 404 else str(error))
-            await self.pause(self.node.scaled(RETRY_SECONDS))
+            await self.pause(self.scaled(RETRY_SECONDS))
 
     def _mount_failed(self, text: str) -> None:
         self.event("FailedMount", f"MountVolume.SetUp failed for volume: {text}", warning=True)
@@ -215,6 +216,17 @@ class PodWorker:
         await asyncio.gather(*(run.abandon() for run in self.runs.values()))
 
     # What containers use
+
+    @property
+    def scale(self) -> float:
+        """The factor on the kubelet's own delays: the lab's, or the pod's where it carries its own."""
+        with contextlib.suppress(ValueError):
+            return max(0.0, float(self.pod.annotations.get(TIME_SCALE, "")))
+        return self.node.settings.time_scale
+
+    def scaled(self, seconds: float) -> float:
+        """One of the kubelet's own delays in this pod's time."""
+        return seconds * self.scale
 
     def changed(self, state: PodState) -> None:
         """The new state, to be shown to the API server."""

@@ -34,8 +34,13 @@ class ApiVolume:
 
     def snapshots(self) -> list[Snapshot]:
         return [
-            Snapshot(name=item["name"], created=item["created"], labels=item["labels"] or {}, removed=item["removed"],
-                     usercreated=item["usercreated"])
+            Snapshot(
+                name=item["name"],
+                created=item["created"],
+                labels=item["labels"] or {},
+                removed=item["removed"],
+                usercreated=item["usercreated"],
+            )
             for item in self._action("snapshotList", {})["data"]
         ]
 
@@ -55,8 +60,13 @@ class ApiVolume:
     def backup_progress(self, snapshot: str) -> Progress | None:
         for entry in self._request("GET", f"{self._url}/volumes/{self._volume}")["backupStatus"] or []:
             if entry["snapshot"] == snapshot:
-                return Progress(name=entry["id"], url=entry["backupURL"], state=entry["state"],
-                                progress=entry["progress"], error=entry["error"])
+                return Progress(
+                    name=entry["id"],
+                    url=entry["backupURL"],
+                    state=entry["state"],
+                    progress=entry["progress"],
+                    error=entry["error"],
+                )
         return None
 
     def backups(self) -> list[Backup]:
@@ -88,7 +98,8 @@ class ApiVolume:
 
                 connection.sock = open_connection(self._egress, self._host, self._port, timeout=_REQUEST_TIMEOUT)
             connection.request(
-                method, f"{parts.path}?{parts.query}" if parts.query else parts.path,
+                method,
+                f"{parts.path}?{parts.query}" if parts.query else parts.path,
                 body=None if body is None else json.dumps(body),
                 headers={"Content-Type": "application/json", "User-Agent": "Go-http-client/1.1"},
             )

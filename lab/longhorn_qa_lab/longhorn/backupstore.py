@@ -71,12 +71,18 @@ class BackupStore:
         self._objects = objects
         self._prefix = f"{path}/" if path else ""
 
-    def create(self, *, volume: t.Mapping[str, t.Any], backup: t.Mapping[str, t.Any],
-               blocks: t.Mapping[int, int], moment: str) -> None:
+    def create(
+        self, *, volume: t.Mapping[str, t.Any], backup: t.Mapping[str, t.Any], blocks: t.Mapping[int, int], moment: str
+    ) -> None:
         """Store a backup: blocks first, then the lists that refer to them."""
         name = str(volume["Name"])
-        config = self.volume(name) or {**volume, "CreatedTime": moment, "LastBackupName": "", "LastBackupAt": "",
-                                       "BlockCount": "0"}
+        config = self.volume(name) or {
+            **volume,
+            "CreatedTime": moment,
+            "LastBackupName": "",
+            "LastBackupAt": "",
+            "BlockCount": "0",
+        }
         self._write(volume_key(name), config)
         stored = set(self._keys(f"{volume_folder(name)}/blocks/"))
         mappings = []
@@ -98,10 +104,15 @@ class BackupStore:
         if mappings:
             document["Blocks"] = mappings
         self._write(backup_key(name, str(backup["Name"])), _ordered(document))
-        self._write(volume_key(name), {
-            **config, "LastBackupName": backup["Name"], "LastBackupAt": backup["SnapshotCreatedAt"],
-            "BlockCount": str(len(stored)),
-        })
+        self._write(
+            volume_key(name),
+            {
+                **config,
+                "LastBackupName": backup["Name"],
+                "LastBackupAt": backup["SnapshotCreatedAt"],
+                "BlockCount": str(len(stored)),
+            },
+        )
 
     def volume(self, volume: str) -> dict[str, t.Any] | None:
         return self._read(volume_key(volume))
@@ -145,7 +156,7 @@ class BackupStore:
             self._objects.delete(self._prefix + key)
 
     def _keys(self, prefix: str) -> list[str]:
-        return [key[len(self._prefix):] for key in self._objects.keys(self._prefix + prefix)]
+        return [key[len(self._prefix) :] for key in self._objects.keys(self._prefix + prefix)]
 
     def _read(self, key: str) -> dict[str, t.Any] | None:
         body = self._objects.get(self._prefix + key)
@@ -155,8 +166,18 @@ class BackupStore:
         self._objects.put(self._prefix + key, json.dumps(document, separators=(",", ":")).encode())
 
 
-_BACKUP_FIELDS: t.Final = ("Name", "VolumeName", "SnapshotName", "SnapshotCreatedAt", "CreatedTime", "Size", "Labels",
-                           "IsIncremental", "Blocks", "SingleFile")
+_BACKUP_FIELDS: t.Final = (
+    "Name",
+    "VolumeName",
+    "SnapshotName",
+    "SnapshotCreatedAt",
+    "CreatedTime",
+    "Size",
+    "Labels",
+    "IsIncremental",
+    "Blocks",
+    "SingleFile",
+)
 
 
 def _ordered(document: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -10,13 +10,24 @@ from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.releases import Release
 
 _VOLUME_NAME: t.Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-_UNITS: t.Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12,
-                   "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+_UNITS: t.Final = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 1 << 10,
+    "Mi": 1 << 20,
+    "Gi": 1 << 30,
+    "Ti": 1 << 40,
+}
 _SECTOR: t.Final = 2 * 1024 * 1024
 _FIELDS: t.Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_DAYS: t.Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS: t.Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WORDS: t.Final[t.Mapping[str, int]] = {
-    **{word: number for number, word in enumerate("sun mon tue wed thu fri sat".split())},
-    **{word: number for number, word in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)},
+    **{word: number for number, word in enumerate(_DAYS)},
+    **{word: number for number, word in enumerate(_MONTHS, 1)},
 }
 _DESCRIPTORS: t.Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 
@@ -36,8 +47,10 @@ def size(text: str) -> int:
     """Bytes of a size, rounded up to what the engine can address."""
     found = re.fullmatch(r"(\d+)([kMGT]i?|)", str(text))
     if found is None:
-        raise Refused(f"error parse size {text}: quantities must match the regular expression "
-                      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+        raise Refused(
+            f"error parse size {text}: quantities must match the regular expression "
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+        )
     bytes_ = int(found[1]) * _UNITS[found[2]]
     if bytes_ <= 0:
         raise Refused(f"invalid size {text}: must be more than 0")
@@ -64,8 +77,13 @@ def recurring_jobs(jobs: t.Sequence[Object], release: Release) -> list[Object]:
     if total > release.max_retain:
         raise Refused(f"Job Can't retain more than {release.max_retain} snapshots")
     return [
-        {"cron": job["cron"], "labels": job.get("labels"), "name": job["name"], "retain": int(job["retain"]),
-         "task": job["task"]}
+        {
+            "cron": job["cron"],
+            "labels": job.get("labels"),
+            "name": job["name"],
+            "retain": int(job["retain"]),
+            "task": job["task"],
+        }
         for job in jobs
     ]
 

@@ -25,18 +25,28 @@ def manifests() -> list[dict[str, t.Any]]:
 
 def _crd(kind: str, plural: str, short: str, status: bool) -> dict[str, t.Any]:
     version: dict[str, t.Any] = {
-        "name": names.VERSION, "served": True, "storage": True,
+        "name": names.VERSION,
+        "served": True,
+        "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
     }
     if status:
         version["subresources"] = {"status": {}}
     return {
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{names.GROUP}", "labels": {"longhorn-manager": kind}},
         "spec": {
-            "group": names.GROUP, "scope": "Namespaced", "preserveUnknownFields": False,
-            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower(),
-                      "shortNames": [short]},
+            "group": names.GROUP,
+            "scope": "Namespaced",
+            "preserveUnknownFields": False,
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+                "shortNames": [short],
+            },
             "versions": [version],
         },
     }

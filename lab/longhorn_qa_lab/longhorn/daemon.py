@@ -37,11 +37,19 @@ class Daemon:
         kube = Kube(Path(environment["LAB_KUBECONFIG"]))
         release, scale = _configuration(kube, options.manager_image)
         context = Context(
-            release=release, node=environment["NODE_NAME"], pod_ip=environment["POD_IP"],
-            manager_image=options.manager_image, service_account=options.service_account,
-            engine_image=options.engine_image, instance_manager_image=options.instance_manager_image,
-            poll_scale=scale, plan=faults.KNOWN, plan_text="", cluster=world.World(kube),
-            disk=Disk.from_environment(environment), log=Log(),
+            release=release,
+            node=environment["NODE_NAME"],
+            pod_ip=environment["POD_IP"],
+            manager_image=options.manager_image,
+            service_account=options.service_account,
+            engine_image=options.engine_image,
+            instance_manager_image=options.instance_manager_image,
+            poll_scale=scale,
+            plan=faults.KNOWN,
+            plan_text="",
+            cluster=world.World(kube),
+            disk=Disk.from_environment(environment),
+            log=Log(),
         )
         port = json.loads(environment["LAB_PORTS"])[str(_PORT)]
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None

@@ -27,8 +27,14 @@ class Note:
 
 
 def condition(kind: str, *, status: bool, at: str, reason: str = "", message: str = "") -> Object:
-    return {"lastProbeTime": "", "lastTransitionTime": at, "message": message, "reason": reason,
-            "status": "True" if status else "False", "type": kind}
+    return {
+        "lastProbeTime": "",
+        "lastTransitionTime": at,
+        "message": message,
+        "reason": reason,
+        "status": "True" if status else "False",
+        "type": kind,
+    }
 
 
 def with_condition(conditions: t.Mapping[str, Object] | None, wanted: Object) -> Object:
@@ -45,15 +51,26 @@ def with_condition(conditions: t.Mapping[str, Object] | None, wanted: Object) ->
 
 
 def engine_image_status(
-    *, image: Object, ready_pods: int, wanted_pods: int, behaviour: faults.ImageFaults, release: Release,
-    users: int, node: str, now: str,
+    *,
+    image: Object,
+    ready_pods: int,
+    wanted_pods: int,
+    behaviour: faults.ImageFaults,
+    release: Release,
+    users: int,
+    node: str,
+    now: str,
 ) -> Object:
     """deploying until the DaemonSet's pods are ready, then ready, or incompatible by the binary's own word."""
     reference = image["spec"]["image"]
     old = image.get("status") or {}
     status: Object = {
-        **_NO_VERSION, "conditions": old.get("conditions"), "noRefSince": old.get("noRefSince", ""),
-        "ownerID": node, "refCount": users, "state": "deploying",
+        **_NO_VERSION,
+        "conditions": old.get("conditions"),
+        "noRefSince": old.get("noRefSince", ""),
+        "ownerID": node,
+        "refCount": users,
+        "state": "deploying",
     }
     wanted = max(1, wanted_pods)
     if not behaviour.deploys or ready_pods < wanted:
@@ -67,8 +84,10 @@ def engine_image_status(
     accepted = status["cliAPIVersion"] >= release.accepts_cli and status["cliAPIMinVersion"] <= release.cli_version
     text = f"Engine image {image['metadata']['name']} ({reference}) become ready"
     if not accepted:
-        text = (f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
-                f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {release.accepts_cli}")
+        text = (
+            f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
+            f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {release.accepts_cli}"
+        )
     status["state"] = "ready" if accepted else "incompatible"
     status["conditions"] = with_condition(
         status["conditions"],
@@ -79,8 +98,15 @@ def engine_image_status(
 
 
 _NO_VERSION: t.Final[Object] = {
-    "version": "", "gitCommit": "", "buildDate": "", "cliAPIVersion": 0, "cliAPIMinVersion": 0,
-    "controllerAPIVersion": 0, "controllerAPIMinVersion": 0, "dataFormatVersion": 0, "dataFormatMinVersion": 0,
+    "version": "",
+    "gitCommit": "",
+    "buildDate": "",
+    "cliAPIVersion": 0,
+    "cliAPIMinVersion": 0,
+    "controllerAPIVersion": 0,
+    "controllerAPIMinVersion": 0,
+    "dataFormatVersion": 0,
+    "dataFormatMinVersion": 0,
 }
 
 
@@ -102,12 +128,31 @@ def engine_version(image: str, behaviour: faults.ImageFaults, release: Release) 
 # --- volumes -------------------------------------------------------------------------------------------------------
 
 NEW_VOLUME_STATUS: t.Final[Object] = {
-    "actualSize": 0, "conditions": None, "currentImage": "", "currentNodeID": "", "expansionRequired": False,
-    "frontendDisabled": False, "initialRestorationRequired": False, "isStandby": False,
-    "kubernetesStatus": {"lastPVCRefAt": "", "lastPodRefAt": "", "namespace": "", "pvName": "", "pvStatus": "",
-                         "pvcName": "", "workloadsStatus": None},
-    "lastBackup": "", "lastBackupAt": "", "ownerID": "", "pendingNodeID": "", "remountRequired": False,
-    "restoreInitiated": False, "robustness": "", "state": "",
+    "actualSize": 0,
+    "conditions": None,
+    "currentImage": "",
+    "currentNodeID": "",
+    "expansionRequired": False,
+    "frontendDisabled": False,
+    "initialRestorationRequired": False,
+    "isStandby": False,
+    "kubernetesStatus": {
+        "lastPVCRefAt": "",
+        "lastPodRefAt": "",
+        "namespace": "",
+        "pvName": "",
+        "pvStatus": "",
+        "pvcName": "",
+        "workloadsStatus": None,
+    },
+    "lastBackup": "",
+    "lastBackupAt": "",
+    "ownerID": "",
+    "pendingNodeID": "",
+    "remountRequired": False,
+    "restoreInitiated": False,
+    "robustness": "",
+    "state": "",
 }
 
 
@@ -141,9 +186,10 @@ def plan_volume(view: VolumeView, *, now: str) -> VolumePlan:
     replicas = {replica["metadata"]["name"]: _schedule(replica, view) for replica in view.replicas}
     scheduled = all(wanted["nodeID"] for wanted in replicas.values())
     status["conditions"] = with_condition(status["conditions"], condition("restore", status=False, at=now))
-    status["conditions"] = with_condition(status["conditions"], condition(
-        "scheduled", status=scheduled, at=now, reason="" if scheduled else "ReplicaSchedulingFailure"
-    ))
+    status["conditions"] = with_condition(
+        status["conditions"],
+        condition("scheduled", status=scheduled, at=now, reason="" if scheduled else "ReplicaSchedulingFailure"),
+    )
     status["currentImage"] = status["currentImage"] or spec["engineImage"]
     warning = _upgrade(view, status)
     engine = {**copy.deepcopy(view.engine["spec"]), "engineImage": status["currentImage"]}
@@ -163,8 +209,11 @@ def _schedule(replica: Object, view: VolumeView) -> Object:
     if not spec["nodeID"] and not placed and replica is view.replicas[0]:
         volume = view.volume["metadata"]["name"]
         folder = f"{volume}-{faults.git_commit(replica['metadata']['name'])[:8]}"
-        spec |= {"nodeID": view.node, "diskID": disk_name(view.node),
-                 "dataPath": f"/var/lib/longhorn/replicas/{folder}"}
+        spec |= {
+            "nodeID": view.node,
+            "diskID": disk_name(view.node),
+            "dataPath": f"/var/lib/longhorn/replicas/{folder}",
+        }
     return spec
 
 
@@ -200,9 +249,11 @@ def live_upgrade_refusal(view: VolumeView, status: Object) -> str:
     if old["gitCommit"] == new["gitCommit"]:
         return f"Engine image {old_image} and {new_image} are identical, delay upgrade until detach for {name}"
     if not new["controllerAPIMinVersion"] <= old["controllerAPIVersion"] <= new["controllerAPIVersion"]:
-        return (f"Unable to live upgrade from {old_image} to {new_image}: the old controller version "
-                f"{old['controllerAPIVersion']} is not compatible with the new controller version "
-                f"{new['controllerAPIVersion']} and the new controller minimal version {new['controllerAPIMinVersion']}")
+        return (
+            f"Unable to live upgrade from {old_image} to {new_image}: the old controller version "
+            f"{old['controllerAPIVersion']} is not compatible with the new controller version "
+            f"{new['controllerAPIVersion']} and the new controller minimal version {new['controllerAPIMinVersion']}"
+        )
     return ""
 
 
@@ -217,14 +268,19 @@ def _attach(
         replicas[replica]["desireState"] = "running"
     running = {
         replica["metadata"]["name"]: f"{replica['status']['ip']}:{replica['status']['port']}"
-        for replica in view.replicas if (replica.get("status") or {}).get("currentState") == "running"
+        for replica in view.replicas
+        if (replica.get("status") or {}).get("currentState") == "running"
     }
     if len(running) < len(placed) or not placed:
         status["state"] = "attaching" if status["state"] != "attached" else status["state"]
         status["robustness"] = status["robustness"] if placed else "faulted"
         return ()
-    engine |= {"desireState": "running", "nodeID": spec["nodeID"], "disableFrontend": spec["disableFrontend"],
-               "replicaAddressMap": running}
+    engine |= {
+        "desireState": "running",
+        "nodeID": spec["nodeID"],
+        "disableFrontend": spec["disableFrontend"],
+        "replicaAddressMap": running,
+    }
     if (view.engine.get("status") or {}).get("currentState") != "running":
         status["state"] = "attaching"
         return ()
@@ -237,9 +293,7 @@ def _attach(
     return (Note("Volume", "Attached", f"volume {name} has been attached to {spec['nodeID']}"),)
 
 
-def _detach(
-    view: VolumeView, status: Object, engine: Object, replicas: t.Mapping[str, Object]
-) -> tuple[Note, ...]:
+def _detach(view: VolumeView, status: Object, engine: Object, replicas: t.Mapping[str, Object]) -> tuple[Note, ...]:
     engine |= {"desireState": "stopped"}
     stopped = (view.engine.get("status") or {}).get("currentState") in ("stopped", "error")
     if stopped:
@@ -271,8 +325,15 @@ class BackupTarget:
     keys: t.Collection[str] = ()
 
 
-_CREDENTIALS: t.Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINTS", "AWS_CERT", "HTTP_PROXY",
-                         "HTTPS_PROXY", "NO_PROXY")
+_CREDENTIALS: t.Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINTS",
+    "AWS_CERT",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
 
 
 def cron_job(
@@ -304,7 +365,9 @@ def cron_job(
         "apiVersion": "batch/v1beta1",
         "kind": "CronJob",
         "metadata": {
-            "name": name, "namespace": names.NAMESPACE, "labels": {names.VOLUME_LABEL: volume_name},
+            "name": name,
+            "namespace": names.NAMESPACE,
+            "labels": {names.VOLUME_LABEL: volume_name},
             "ownerReferences": [owner_reference(volume)],
         },
         "spec": {
@@ -317,8 +380,13 @@ def cron_job(
 
 
 def owner_reference(owner: Object, **extra: t.Any) -> Object:
-    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
-            "uid": owner["metadata"]["uid"], **extra}
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        **extra,
+    }
 
 
 def job_command(*, volume: str, job: Object, release: Release, target: BackupTarget) -> list[str]:
@@ -341,7 +409,8 @@ def job_environment(*, job: Object, release: Release, target: BackupTarget) -> l
     if job["task"] == "backup" and release.target_in_command and target.secret:
         found += [
             {"name": key, "valueFrom": {"secretKeyRef": {"name": target.secret, "key": key}}}
-            for key in _CREDENTIALS if key in target.keys
+            for key in _CREDENTIALS
+            if key in target.keys
         ]
     return found
 
@@ -359,5 +428,11 @@ def _says(cron: Object) -> tuple[t.Any, ...]:
         (entry["name"], (entry.get("valueFrom") or {}).get("secretKeyRef", {}).get("name"))
         for entry in container.get("env", [])
     ]
-    return (spec["schedule"], bool(spec.get("suspend")), pod.get("nodeName", ""), container["command"],
-            container["image"], environment)
+    return (
+        spec["schedule"],
+        bool(spec.get("suspend")),
+        pod.get("nodeName", ""),
+        container["command"],
+        container["image"],
+        environment,
+    )

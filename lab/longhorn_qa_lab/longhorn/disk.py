@@ -41,7 +41,7 @@ class Disk:
 
     def append_log(self, kind: str, text: str) -> None:
         """Add a line to an instance manager's log; one write, so that lines of several writers never mix."""
-        with open(self._host / log_path(kind), "ab", buffering=0) as file:
+        with (self._host / log_path(kind)).open("ab", buffering=0) as file:
             file.write(text.encode() + b"\n")
 
     def write_config(self, config: t.Mapping[str, t.Any]) -> None:
@@ -84,7 +84,7 @@ class Disk:
 
     @contextlib.contextmanager
     def _locked(self, volume: str) -> t.Iterator[None]:
-        with open(self._file(volume).with_suffix(".lock"), "w") as lock:
+        with self._file(volume).with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

@@ -6,6 +6,7 @@ The volume's state is on the shared disk. Every command first asks the fault pla
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import typing as t
@@ -47,9 +48,15 @@ def new_state(*, volume: str, size: int, created: str) -> dict[str, t.Any]:
     """A volume's data when its first replica is made: three written blocks, so that a backup is never empty."""
     offsets = [index * backupstore.BLOCK_SIZE for index in range(3) if index * backupstore.BLOCK_SIZE < size]
     return {
-        "volume": volume, "size": size, "created": created, "writes": 0, "engine": None,
+        "volume": volume,
+        "size": size,
+        "created": created,
+        "writes": 0,
+        "engine": None,
         "head": {"parent": "", "created": created, "blocks": {str(offset): 0 for offset in offsets}},
-        "snapshots": {}, "backups": {}, "purge": {"state": "", "progress": 0},
+        "snapshots": {},
+        "backups": {},
+        "purge": {"state": "", "progress": 0},
     }
 
 
@@ -67,10 +74,15 @@ class Engine:
             moment = logs.stamp(self._binary.clock())
             take_snapshot(state, name=name, labels=labels, created=moment)
             for address in state["engine"]["replicas"].values():
-                self._log(state, f"Snapshot: {address} {name} UserCreated true Created at {moment}, "
-                                 f"Labels {logs.go_map(labels)}")
-                self._replica_log(state, f"Replica server starts to snapshot [{name}] volume, user created true, "
-                                         f"created time {moment}, labels {logs.go_map(labels)}")
+                self._log(
+                    state,
+                    f"Snapshot: {address} {name} UserCreated true Created at {moment}, Labels {logs.go_map(labels)}",
+                )
+                self._replica_log(
+                    state,
+                    f"Replica server starts to snapshot [{name}] volume, user created true, "
+                    f"created time {moment}, labels {logs.go_map(labels)}",
+                )
             return name
 
     def snapshots(self) -> dict[str, dict[str, t.Any]]:
@@ -99,8 +111,9 @@ class Engine:
         with self._running("snapshot purge-status", "snapshot purge-status") as state:
             return bool(state["purge"]["state"] == "in_progress")
 
-    def start_backup(self, *, snapshot: str, target: str, labels: t.Mapping[str, str],
-                     credentials: Credentials, egress: t.Any) -> str:
+    def start_backup(
+        self, *, snapshot: str, target: str, labels: t.Mapping[str, str], credentials: Credentials, egress: t.Any
+    ) -> str:
         """Begin a backup; a thread of this process uploads it, as a replica would."""
         with self._running(f"backup create {snapshot}", "backup create") as state:
             if snapshot not in state["snapshots"]:
@@ -110,13 +123,26 @@ class Engine:
             url = backupstore.backup_url(place.url, self._volume, backup)
             address = next(iter(state["engine"]["replicas"].values()))
             state["backups"][backup] = {
-                "snapshotName": snapshot, "backupURL": url, "state": "in_progress", "progress": 0, "error": "",
+                "snapshotName": snapshot,
+                "backupURL": url,
+                "state": "in_progress",
+                "progress": 0,
+                "error": "",
                 "replicaAddress": f"tcp://{address}",
             }
             blocks = merged_blocks(state, snapshot)
             created = state["snapshots"][snapshot]["created"]
-        work = Upload(disk=self._disk, volume=self._volume, size=state["size"], backup=backup, snapshot=snapshot,
-                      snapshot_created=created, labels=dict(labels), blocks=blocks, clock=self._binary.clock)
+        work = Upload(
+            disk=self._disk,
+            volume=self._volume,
+            size=state["size"],
+            backup=backup,
+            snapshot=snapshot,
+            snapshot_created=created,
+            labels=dict(labels),
+            blocks=blocks,
+            clock=self._binary.clock,
+        )
         store = open_store(place, credentials, egress)
         threading.Thread(target=work.run, args=(store,), name=backup).start()
         return backup
@@ -125,8 +151,17 @@ class Engine:
         with self._running(f"backup status {backup}", "backup status") as state:
             return t.cast("dict[str, t.Any]", state["backups"][backup])
 
-    def _running(self, arguments: str, command: str) -> t.ContextManager[dict[str, t.Any]]:
-        return _RunningState(self, arguments, command)
+    @contextlib.contextmanager
+    def _running(self, arguments: str, command: str) -> t.Iterator[dict[str, t.Any]]:
+        """The volume's state while its engine runs and the binary is willing; written back unless something failed."""
+        try:
+            with self._disk.change(self._volume) as state:
+                if not state["engine"]:
+                    raise self._binary.error(arguments, "connection refused: the engine is not running\n")
+                self._binary.guard(command, f"--url {state['engine']['address']} {arguments}")
+                yield state
+        except NoSuchVolume as error:
+            raise self._binary.error(arguments, f"{error}\n") from error
 
     def _failed(self, state: t.Mapping[str, t.Any], arguments: str, words: str) -> CommandError:
         text = logs.line("fatal", words, self._binary.clock()) + "\n"
@@ -140,33 +175,6 @@ class Engine:
         text = logs.line("info", message, self._binary.clock())
         for replica in state["engine"]["replicas"]:
             self._disk.append_log("replica", f"[{replica}] {text}")
-
-
-class _RunningState:
-    """The volume's state while its engine runs and the binary is willing; written back unless something failed."""
-
-    def __init__(self, engine: Engine, arguments: str, command: str) -> None:
-        self._engine = engine
-        self._arguments = arguments
-        self._command = command
-        self._change: t.ContextManager[dict[str, t.Any]] = engine._disk.change(engine._volume)
-
-    def __enter__(self) -> dict[str, t.Any]:
-        try:
-            state = self._change.__enter__()
-        except NoSuchVolume as error:
-            raise self._engine._binary.error(self._arguments, f"{error}\n") from error
-        try:
-            if not state["engine"]:
-                raise self._engine._binary.error(self._arguments, "connection refused: the engine is not running\n")
-            self._engine._binary.guard(self._command, f"--url {state['engine']['address']} {self._arguments}")
-        except BaseException as error:
-            self._change.__exit__(type(error), error, error.__traceback__)
-            raise
-        return state
-
-    def __exit__(self, *details: t.Any) -> bool | None:
-        return self._change.__exit__(*details)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,8 +196,13 @@ class Upload:
         try:
             store.create(
                 volume={"Name": self.volume, "Size": str(self.size)},
-                backup={"Name": self.backup, "SnapshotName": self.snapshot, "SnapshotCreatedAt": self.snapshot_created,
-                        "Labels": dict(self.labels), "IsIncremental": True},
+                backup={
+                    "Name": self.backup,
+                    "SnapshotName": self.snapshot,
+                    "SnapshotCreatedAt": self.snapshot_created,
+                    "Labels": dict(self.labels),
+                    "IsIncremental": True,
+                },
                 blocks=self.blocks,
                 moment=logs.stamp(self.clock()),
             )
@@ -224,7 +237,11 @@ def take_snapshot(state: dict[str, t.Any], *, name: str, labels: t.Mapping[str, 
     """Turn the head into a snapshot and begin a new head, into which the volume's user writes at once."""
     head = state["head"]
     state["snapshots"][name] = {
-        "parent": head["parent"], "created": created, "labels": dict(labels), "removed": False, "usercreated": True,
+        "parent": head["parent"],
+        "created": created,
+        "labels": dict(labels),
+        "removed": False,
+        "usercreated": True,
         "blocks": head["blocks"],
     }
     state["writes"] += 1
@@ -262,7 +279,8 @@ def merged_blocks(state: t.Mapping[str, t.Any], snapshot: str) -> dict[int, int]
 def snapshot_infos(state: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     """Snapshots and the head as the engine reports them, each with its children."""
     layers: dict[str, dict[str, t.Any]] = {
-        **state["snapshots"], HEAD: {**state["head"], "labels": {}, "removed": False, "usercreated": False}
+        **state["snapshots"],
+        HEAD: {**state["head"], "labels": {}, "removed": False, "usercreated": False},
     }
     return {
         name: {

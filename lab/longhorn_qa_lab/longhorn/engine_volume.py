@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import engine, logs, names
+from longhorn_qa_lab.longhorn import backupstore, engine, logs, names
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.faults import FaultPlan
 from longhorn_qa_lab.longhorn.jobs import Backup, JobError, Progress, Snapshot
@@ -32,8 +32,17 @@ def _telling(function: t.Callable[_P, _R]) -> t.Callable[_P, _R]:
 class EngineVolume:
     """Implements jobs.Volume; logs what the real engine package logs in the same process."""
 
-    def __init__(self, *, volume: str, kube: Kube, disk: Disk, plan: FaultPlan, log: logs.Log, target: str,
-                 environment: t.Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        volume: str,
+        kube: Kube,
+        disk: Disk,
+        plan: FaultPlan,
+        log: logs.Log,
+        target: str,
+        environment: t.Mapping[str, str],
+    ) -> None:
         self._volume = volume
         self._kube = kube
         self._log = log
@@ -42,7 +51,7 @@ class EngineVolume:
         self._egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
         self._binary = engine.Binary(image=self._current_image(), plan=plan)
         self._engine = engine.Engine(disk, self._binary, volume)
-        self._backup = ""
+        self._backups: dict[str, str] = {}
 
     def _current_image(self) -> str:
         """Find the volume's only engine, as the real job does before anything else."""
@@ -66,8 +75,13 @@ class EngineVolume:
     @_telling
     def snapshots(self) -> list[Snapshot]:
         return [
-            Snapshot(name=name, created=info["created"], labels=info["labels"], removed=info["removed"],
-                     usercreated=info["usercreated"])
+            Snapshot(
+                name=name,
+                created=info["created"],
+                labels=info["labels"],
+                removed=info["removed"],
+                usercreated=info["usercreated"],
+            )
             for name, info in self._engine.snapshots().items()
         ]
 
@@ -86,25 +100,35 @@ class EngineVolume:
 
     @_telling
     def start_backup(self, snapshot: str, labels: t.Mapping[str, str]) -> None:
-        self._backup = self._engine.start_backup(
+        backup = self._engine.start_backup(
             snapshot=snapshot, target=self._target, labels=labels, credentials=self._credentials, egress=self._egress
         )
-        self._log.debug(f"Backup {self._backup} created for volume {self._volume} snapshot {snapshot}")
+        self._backups[snapshot] = backup
+        self._log.debug(f"Backup {backup} created for volume {self._volume} snapshot {snapshot}")
 
     @_telling
     def backup_progress(self, snapshot: str) -> Progress | None:
-        status = self._engine.backup_status(self._backup)
-        return Progress(name=self._backup, url=status["backupURL"], state=status["state"],
-                        progress=status["progress"], error=status["error"])
+        backup = self._backups[snapshot]
+        status = self._engine.backup_status(backup)
+        return Progress(
+            name=backup,
+            url=status["backupURL"],
+            state=status["state"],
+            progress=status["progress"],
+            error=status["error"],
+        )
 
     @_telling
     def backups(self) -> list[Backup]:
         target = Target.parse(self._target)
-        from longhorn_qa_lab.longhorn.backupstore import backup_url
 
         return [
-            Backup(name=entry["Name"], url=backup_url(target.url, self._volume, entry["Name"]),
-                   created=entry["CreatedTime"], labels=entry.get("Labels") or {})
+            Backup(
+                name=entry["Name"],
+                url=backupstore.backup_url(target.url, self._volume, entry["Name"]),
+                created=entry["CreatedTime"],
+                labels=entry.get("Labels") or {},
+            )
             for entry in engine.open_store(target, self._credentials, self._egress).backups(self._volume)
         ]
 

@@ -59,33 +59,66 @@ def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, O
     yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}}
     for crd in crds.manifests():
         yield "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd
-    yield f"{_NAMESPACED}/serviceaccounts", {
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(names.SERVICE_ACCOUNT),
-    }
+    yield (
+        f"{_NAMESPACED}/serviceaccounts",
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": _meta(names.SERVICE_ACCOUNT),
+        },
+    )
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     yield f"{rbac}/clusterroles", _cluster_role()
-    yield f"{rbac}/clusterrolebindings", {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": {"name": "longhorn-bind"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "longhorn-role"},
-        "subjects": [{"kind": "ServiceAccount", "name": names.SERVICE_ACCOUNT, "namespace": names.NAMESPACE}],
-    }
-    yield f"{_NAMESPACED}/configmaps", {
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(CONFIG),
-        "data": {"release": release.name, "pollScale": str(poll_scale)},
-    }
-    yield f"{_NAMESPACED}/configmaps", {
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(faults.CONFIG_MAP),
-    }
-    yield f"{_NAMESPACED}/configmaps", {
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta("longhorn-default-setting"),
-        "data": {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"},
-    }
-    yield f"{_NAMESPACED}/services", {
-        "apiVersion": "v1", "kind": "Service", "metadata": {**_meta("longhorn-backend"), "labels": _LABELS},
-        "spec": {"selector": _LABELS, "sessionAffinity": "ClientIP", "type": "ClusterIP",
-                 "ports": [{"name": "manager", "port": 9500, "targetPort": "manager"}]},
-    }
+    yield (
+        f"{rbac}/clusterrolebindings",
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "longhorn-bind"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "longhorn-role"},
+            "subjects": [{"kind": "ServiceAccount", "name": names.SERVICE_ACCOUNT, "namespace": names.NAMESPACE}],
+        },
+    )
+    yield (
+        f"{_NAMESPACED}/configmaps",
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": _meta(CONFIG),
+            "data": {"release": release.name, "pollScale": str(poll_scale)},
+        },
+    )
+    yield (
+        f"{_NAMESPACED}/configmaps",
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": _meta(faults.CONFIG_MAP),
+        },
+    )
+    yield (
+        f"{_NAMESPACED}/configmaps",
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": _meta("longhorn-default-setting"),
+            "data": {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"},
+        },
+    )
+    yield (
+        f"{_NAMESPACED}/services",
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {**_meta("longhorn-backend"), "labels": _LABELS},
+            "spec": {
+                "selector": _LABELS,
+                "sessionAffinity": "ClientIP",
+                "type": "ClusterIP",
+                "ports": [{"name": "manager", "port": 9500, "targetPort": "manager"}],
+            },
+        },
+    )
     yield f"/apis/apps/v1/namespaces/{names.NAMESPACE}/daemonsets", manager_daemon_set(release)
 
 
@@ -98,15 +131,29 @@ def _cluster_role() -> Object:
         return {"apiGroups": [group], "resources": list(resources), "verbs": ["*"]}
 
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "longhorn-role"},
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "longhorn-role"},
         "rules": [
-            rule("", "pods", "events", "persistentvolumes", "persistentvolumeclaims", "nodes", "secrets", "services",
-                 "endpoints", "configmaps"),
+            rule(
+                "",
+                "pods",
+                "events",
+                "persistentvolumes",
+                "persistentvolumeclaims",
+                "nodes",
+                "secrets",
+                "services",
+                "endpoints",
+                "configmaps",
+            ),
             rule("apps", "daemonsets", "deployments", "statefulsets"),
             rule("batch", "jobs", "cronjobs"),
             rule("coordination.k8s.io", "leases"),
-            rule(names.GROUP, *(f"{plural}{part}" for plural, _short, _status in crds.KINDS.values()
-                                for part in ("", "/status"))),
+            rule(
+                names.GROUP,
+                *(f"{plural}{part}" for plural, _short, _status in crds.KINDS.values() for part in ("", "/status")),
+            ),
         ],
     }
 
@@ -118,32 +165,53 @@ def manager_daemon_set(release: Release) -> Object:
         return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
     container = {
-        "name": _MANAGER, "image": release.manager_image, "imagePullPolicy": "IfNotPresent",
+        "name": _MANAGER,
+        "image": release.manager_image,
+        "imagePullPolicy": "IfNotPresent",
         "securityContext": {"privileged": True},
-        "command": ["longhorn-manager", "-d", "daemon", "--engine-image", release.engine_image,
-                    "--instance-manager-image", release.instance_manager_image,
-                    "--manager-image", release.manager_image, "--service-account", names.SERVICE_ACCOUNT],
+        "command": [
+            "longhorn-manager",
+            "-d",
+            "daemon",
+            "--engine-image",
+            release.engine_image,
+            "--instance-manager-image",
+            release.instance_manager_image,
+            "--manager-image",
+            release.manager_image,
+            "--service-account",
+            names.SERVICE_ACCOUNT,
+        ],
         "ports": [{"containerPort": 9500, "name": "manager"}],
         "readinessProbe": {"tcpSocket": {"port": 9500}},
         "volumeMounts": [
             {"name": "longhorn", "mountPath": "/var/lib/longhorn/", "mountPropagation": "Bidirectional"},
             {"name": "longhorn-default-setting", "mountPath": "/var/lib/longhorn-setting/"},
         ],
-        "env": [field("POD_NAMESPACE", "metadata.namespace"), field("POD_IP", "status.podIP"),
-                field("NODE_NAME", "spec.nodeName"),
-                {"name": "DEFAULT_SETTING_PATH", "value": "/var/lib/longhorn-setting/default-setting.yaml"}],
+        "env": [
+            field("POD_NAMESPACE", "metadata.namespace"),
+            field("POD_IP", "status.podIP"),
+            field("NODE_NAME", "spec.nodeName"),
+            {"name": "DEFAULT_SETTING_PATH", "value": "/var/lib/longhorn-setting/default-setting.yaml"},
+        ],
     }
     return {
-        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {**_meta(_MANAGER), "labels": _LABELS},
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {**_meta(_MANAGER), "labels": _LABELS},
         "spec": {
             "selector": {"matchLabels": _LABELS},
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
-            "template": {"metadata": {"labels": _LABELS}, "spec": {
-                "serviceAccountName": names.SERVICE_ACCOUNT, "containers": [container],
-                "volumes": [
-                    {"name": "longhorn", "hostPath": {"path": "/var/lib/longhorn/"}},
-                    {"name": "longhorn-default-setting", "configMap": {"name": "longhorn-default-setting"}},
-                ],
-            }},
+            "template": {
+                "metadata": {"labels": _LABELS},
+                "spec": {
+                    "serviceAccountName": names.SERVICE_ACCOUNT,
+                    "containers": [container],
+                    "volumes": [
+                        {"name": "longhorn", "hostPath": {"path": "/var/lib/longhorn/"}},
+                        {"name": "longhorn-default-setting", "configMap": {"name": "longhorn-default-setting"}},
+                    ],
+                },
+            },
         },
     }

@@ -88,7 +88,9 @@ class Job:
 class Runner:
     """Runs a job against a volume."""
 
-    def __init__(self, job: Job, volume: Volume, *, release: Release, log: Log, sleep: t.Callable[[float], None]) -> None:
+    def __init__(
+        self, job: Job, volume: Volume, *, release: Release, log: Log, sleep: t.Callable[[float], None]
+    ) -> None:
         self._job = job
         self._volume = volume
         self._release = release
@@ -119,13 +121,12 @@ class Runner:
         except JobError as error:
             if self._release.cleanup_failure == "fatal":
                 raise
-            self._log.warning(
-                f"created {kind} successfully but errored on cleanup for {self._job.volume}: {error}"
-            )
+            self._log.warning(f"created {kind} successfully but errored on cleanup for {self._job.volume}: {error}")
 
     def _clean_up_snapshots(self) -> None:
         candidates = [
-            snapshot for snapshot in self._volume.snapshots()
+            snapshot
+            for snapshot in self._volume.snapshots()
             if snapshot.usercreated and not snapshot.removed and snapshot.labels.get(LABEL) == self._job.labels[LABEL]
         ]
         surplus = beyond(candidates, self._job.retain)

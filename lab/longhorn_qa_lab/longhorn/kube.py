@@ -11,7 +11,6 @@ import base64
 import contextlib
 import http.client
 import json
-import os
 import socket
 import ssl
 import tempfile
@@ -176,15 +175,14 @@ class Kube:
     def _present(self, user: t.Mapping[str, t.Any]) -> None:
         """Use a client certificate; the TLS library wants files, so embedded ones pass through a private folder."""
         if "client-certificate" in user:
-            self._tls.load_cert_chain(
-                self._folder / user["client-certificate"], self._folder / user["client-key"]
-            )
+            self._tls.load_cert_chain(self._folder / user["client-certificate"], self._folder / user["client-key"])
         elif "client-certificate-data" in user:
             with tempfile.TemporaryDirectory() as folder:
-                paths = [os.path.join(folder, name) for name in ("crt", "key")]
+                paths = [Path(folder, name) for name in ("crt", "key")]
                 for path, field in zip(paths, ("client-certificate-data", "client-key-data"), strict=True):
-                    Path(path).write_bytes(base64.b64decode(user[field]))
-                self._tls.load_cert_chain(*paths)
+                    path.write_bytes(base64.b64decode(user[field]))
+                certificate, key = paths
+                self._tls.load_cert_chain(certificate, key)
 
     def _read_token(self, user: t.Mapping[str, t.Any]) -> str:
         if "tokenFile" in user:

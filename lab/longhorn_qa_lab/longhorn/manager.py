@@ -51,8 +51,12 @@ def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> in
     release = releases.release(config["release"])
     labels = {jobs.LABEL: options.snapshot_name, **labels_of(options.labels)}
     job = jobs.Job(
-        volume=options.volume, name=options.snapshot_name, labels=labels, retain=options.retain,
-        backup=options.backup or bool(options.backuptarget), poll=release.job_poll * config["poll_scale"],
+        volume=options.volume,
+        name=options.snapshot_name,
+        labels=labels,
+        retain=options.retain,
+        backup=options.backup or bool(options.backuptarget),
+        poll=release.job_poll * config["poll_scale"],
     )
 
     def work() -> None:
@@ -63,8 +67,13 @@ def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> in
 
 
 def _way_to_volume(
-    options: argparse.Namespace, environment: t.Mapping[str, str],
-    *, release: releases.Release, disk: Disk, plan: str, log: Log,
+    options: argparse.Namespace,
+    environment: t.Mapping[str, str],
+    *,
+    release: releases.Release,
+    disk: Disk,
+    plan: str,
+    log: Log,
 ) -> jobs.Volume:
     if release.jobs_through == "api":
         import random
@@ -72,13 +81,19 @@ def _way_to_volume(
         from longhorn_qa_lab.longhorn.api_volume import ApiVolume
 
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
-        return ApiVolume(volume=options.volume, url=options.manager_url, egress=egress, rng=random.Random())
+        rng = random.Random()  # noqa: S311 the order of words in a message
+        return ApiVolume(volume=options.volume, url=options.manager_url, egress=egress, rng=rng)
     from longhorn_qa_lab.longhorn.engine_volume import EngineVolume
     from longhorn_qa_lab.longhorn.kube import Kube
 
     return EngineVolume(
-        volume=options.volume, kube=Kube(Path(environment["LAB_KUBECONFIG"])), disk=disk, plan=faults.parse(plan),
-        log=log, target=options.backuptarget, environment=environment,
+        volume=options.volume,
+        kube=Kube(Path(environment["LAB_KUBECONFIG"])),
+        disk=disk,
+        plan=faults.parse(plan),
+        log=log,
+        target=options.backuptarget,
+        environment=environment,
     )
 
 

@@ -39,9 +39,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_POST = do_PUT = do_DELETE = do_GET
+    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 names the base class looks for
 
-    def log_message(self, format: str, *arguments: t.Any) -> None:
+    def log_message(self, *_arguments: t.Any) -> None:
         """The access log is written once the answer's size is known."""
 
     def _serve(self) -> None:
@@ -52,9 +52,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except Gone:
             status, document = 404, None
         except ApiFault as fault:
-            status, document = fault.status, views.error(
-                str(fault), url=url + parts.path, status=fault.status,
-                code="Server Error" if fault.status == 500 else "NotFound",
+            status, document = (
+                fault.status,
+                views.error(
+                    str(fault),
+                    url=url + parts.path,
+                    status=fault.status,
+                    code="Server Error" if fault.status == 500 else "NotFound",
+                ),
             )
             self.server.log.warning(f"HTTP handling error {fault}")
             self.server.log.error(f"Error in request: {fault}")
@@ -126,14 +131,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command == "PUT" and kind == "settings":
             return service.update_setting(name, body, base)
         if self.command == "DELETE":
-            delete = {"volumes": service.delete_volume, "engineimages": service.delete_engine_image,
-                      "backupvolumes": service.delete_backup_volume}.get(kind)
+            delete = {
+                "volumes": service.delete_volume,
+                "engineimages": service.delete_engine_image,
+                "backupvolumes": service.delete_backup_volume,
+            }.get(kind)
             if delete is None:
                 raise Gone
             delete(name)
             return {}
-        get = {"volumes": service.volume, "engineimages": service.engine_image, "settings": service.setting,
-               "backupvolumes": service.backup_volume}.get(kind)
+        get = {
+            "volumes": service.volume,
+            "engineimages": service.engine_image,
+            "settings": service.setting,
+            "backupvolumes": service.backup_volume,
+        }.get(kind)
         if get is not None and self.command == "GET":
             return get(name, base)
         return self._among(kind, name, base)
@@ -148,5 +160,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _root(base: str) -> Object:
     links = {"self": base, "schemas": f"{base}/schemas"}
-    return {"actions": {}, "id": "v1", "links": links | {kind: f"{base}/{kind}" for kind in _COLLECTIONS},
-            "type": "apiVersion"}
+    return {
+        "actions": {},
+        "id": "v1",
+        "links": links | {kind: f"{base}/{kind}" for kind in _COLLECTIONS},
+        "type": "apiVersion",
+    }

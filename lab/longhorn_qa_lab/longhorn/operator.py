@@ -117,9 +117,15 @@ class Operator:
 
     def _create_setting(self, name: str, value: str) -> None:
         metadata = {"name": name, "namespace": names.NAMESPACE}
-        self._w.create(world.SETTINGS, {
-            "apiVersion": names.API_VERSION, "kind": "Setting", "metadata": metadata, "value": value,
-        })
+        self._w.create(
+            world.SETTINGS,
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": "Setting",
+                "metadata": metadata,
+                "value": value,
+            },
+        )
 
     def _create_instance_managers(self, node: Object) -> None:
         there = {manager["spec"]["type"] for manager in self._w.all(world.INSTANCE_MANAGERS)}
@@ -160,15 +166,21 @@ class Operator:
         if daemon_set is None:
             wanted = workloads.engine_image_daemon_set(image, service_account=self._c.service_account)
             daemon_set = self._w.create(world.DAEMON_SETS, wanted)
-            self._c.log.info(f"Created daemon set {wanted['metadata']['name']} for engine image {name} "
-                             f"({image['spec']['image']})")
+            self._c.log.info(
+                f"Created daemon set {wanted['metadata']['name']} for engine image {name} ({image['spec']['image']})"
+            )
         counts = daemon_set.get("status") or {}
         users = self._users(image["spec"]["image"])
         before = (image.get("status") or {}).get("state", "")
         status = decide.engine_image_status(
-            image=image, ready_pods=counts.get("numberReady", 0), wanted_pods=counts.get("desiredNumberScheduled", 0),
-            behaviour=self._c.plan.of(image["spec"]["image"]), release=self._c.release, users=users,
-            node=self._c.node, now=logs.stamp(logs.now()),
+            image=image,
+            ready_pods=counts.get("numberReady", 0),
+            wanted_pods=counts.get("desiredNumberScheduled", 0),
+            behaviour=self._c.plan.of(image["spec"]["image"]),
+            release=self._c.release,
+            users=users,
+            node=self._c.node,
+            now=logs.stamp(logs.now()),
         )
         image = self._w.replace_status(world.ENGINE_IMAGES, image, status)
         if status["state"] == "ready" and before != "ready":
@@ -205,11 +217,18 @@ class Operator:
         pod_status = pod.get("status") or {}
         running = pod_status.get("phase") == "Running" and bool(pod_status.get("podIP"))
         old = manager.get("status") or {}
-        self._w.replace_status(world.INSTANCE_MANAGERS, manager, {
-            "apiMinVersion": 1, "apiVersion": 1, "currentState": "running" if running else "starting",
-            "instances": (old.get("instances") or {}) if running else {}, "ip": pod_status.get("podIP", ""),
-            "ownerID": self._c.node,
-        })
+        self._w.replace_status(
+            world.INSTANCE_MANAGERS,
+            manager,
+            {
+                "apiMinVersion": 1,
+                "apiVersion": 1,
+                "currentState": "running" if running else "starting",
+                "instances": (old.get("instances") or {}) if running else {},
+                "ip": pod_status.get("podIP", ""),
+                "ownerID": self._c.node,
+            },
+        )
 
     # --- volumes ---
 
@@ -231,7 +250,10 @@ class Operator:
             made = workloads.volume_replica(volume, engines[0]["metadata"]["name"])
             replicas.append(self._w.create(world.REPLICAS, made))
         view = decide.VolumeView(
-            volume=volume, engine=engines[0], replicas=replicas, node=self._c.node,
+            volume=volume,
+            engine=engines[0],
+            replicas=replicas,
+            node=self._c.node,
             images={image["spec"]["image"]: image.get("status") or {} for image in self._w.all(world.ENGINE_IMAGES)},
         )
         plan = decide.plan_volume(view, now=logs.stamp(logs.now()))
@@ -253,13 +275,18 @@ class Operator:
         target = self._c.backup_target() if any(job["task"] == "backup" for job in jobs) else decide.BackupTarget()
         for job in jobs:
             wanted = decide.cron_job(
-                volume=volume, job=job, release=self._c.release, manager_image=self._c.manager_image,
-                service_account=self._c.service_account, target=target,
+                volume=volume,
+                job=job,
+                release=self._c.release,
+                manager_image=self._c.manager_image,
+                service_account=self._c.service_account,
+                target=target,
             )
             known = there.pop(wanted["metadata"]["name"], None)
             if job["task"] == "backup" and self._c.release.target_in_command and not target.url:
-                raise ApiError(500, "failed to create cronjob for recurring job: cannot backup: "
-                                    "backup target is not set")
+                raise ApiError(
+                    500, "failed to create cronjob for recurring job: cannot backup: backup target is not set"
+                )
             if known is None:
                 self._w.create(world.CRON_JOBS, wanted)
             elif decide.cron_job_differs(known, wanted):
@@ -321,8 +348,13 @@ class Operator:
         instances[name] = _instance(name, port, width)
         self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
         status: Object = {
-            **(_stopped(kind, self._c.node)), "currentState": "running", "currentImage": image, "started": True,
-            "instanceManagerName": manager["metadata"]["name"], "ip": manager["status"]["ip"], "port": port,
+            **(_stopped(kind, self._c.node)),
+            "currentState": "running",
+            "currentImage": image,
+            "started": True,
+            "instanceManagerName": manager["metadata"]["name"],
+            "ip": manager["status"]["ip"],
+            "port": port,
         }
         if kind is world.ENGINES:
             self._start_engine(document, status)
@@ -355,8 +387,11 @@ class Operator:
             ("longhorn-instance-manager", f"Process {name} has started at localhost:{status['port']}"),
         ):
             self._c.disk.append_log("engine", f"[{who}] {logs.line('info', message, logs.now())}")
-        status |= {"currentReplicaAddressMap": addresses, "currentSize": spec["volumeSize"],
-                   "replicaModeMap": {replica: "RW" for replica in addresses}}
+        status |= {
+            "currentReplicaAddressMap": addresses,
+            "currentSize": spec["volumeSize"],
+            "replicaModeMap": dict.fromkeys(addresses, "RW"),
+        }
         self._take_from_disk(spec["volumeName"], status)
         self._refreshed[name] = self._clock()
 
@@ -389,10 +424,19 @@ class Operator:
         status |= {
             "snapshots": engine.snapshot_infos(state),
             "backupStatus": {name: _backup_status(entry) for name, entry in state["backups"].items()},
-            "purgeStatus": {address: {"error": "", "isPurging": False, "progress": state["purge"]["progress"],
-                                      "state": state["purge"]["state"]} for address in addresses},
-            "restoreStatus": {address: {"backupURL": "", "isRestoring": False, "lastRestored": "", "state": ""}
-                              for address in addresses},
+            "purgeStatus": {
+                address: {
+                    "error": "",
+                    "isPurging": False,
+                    "progress": state["purge"]["progress"],
+                    "state": state["purge"]["state"],
+                }
+                for address in addresses
+            },
+            "restoreStatus": {
+                address: {"backupURL": "", "isRestoring": False, "lastRestored": "", "state": ""}
+                for address in addresses
+            },
             "rebuildStatus": {},
         }
 
@@ -405,7 +449,8 @@ class Operator:
         now = logs.stamp(logs.now())
         replicas = {
             replica["metadata"]["name"]: int(replica["spec"]["volumeSize"])
-            for replica in self._w.all(world.REPLICAS) if replica["spec"]["nodeID"] == self._c.node
+            for replica in self._w.all(world.REPLICAS)
+            if replica["spec"]["nodeID"] == self._c.node
         }
         old = node.get("status") or {}
         self._w.replace_status(world.NODES, node, node_status(self._c.node, old=old, replicas=replicas, now=now))
@@ -413,21 +458,40 @@ class Operator:
     def _event(self, about: Object, note: Note, component: str) -> None:
         metadata = about["metadata"]
         now = logs.stamp(logs.now())
-        reference = {"apiVersion": about["apiVersion"], "kind": note.kind, "namespace": names.NAMESPACE,
-                     "name": metadata["name"], "uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        self._w.post_event({
-            "apiVersion": "v1", "kind": "Event", "involvedObject": reference, "type": note.type,
-            "reason": note.reason, "message": note.message, "source": {"component": component, "host": self._c.node},
-            "metadata": {"name": f"{metadata['name']}.{names.random_id(16)}", "namespace": names.NAMESPACE},
-            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
-        })
+        reference = {
+            "apiVersion": about["apiVersion"],
+            "kind": note.kind,
+            "namespace": names.NAMESPACE,
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        }
+        self._w.post_event(
+            {
+                "apiVersion": "v1",
+                "kind": "Event",
+                "involvedObject": reference,
+                "type": note.type,
+                "reason": note.reason,
+                "message": note.message,
+                "source": {"component": component, "host": self._c.node},
+                "metadata": {"name": f"{metadata['name']}.{names.random_id(16)}", "namespace": names.NAMESPACE},
+                "firstTimestamp": now,
+                "lastTimestamp": now,
+                "count": 1,
+            }
+        )
 
 
 def write_config(context: Context) -> None:
     """Leave on the disk what job processes need to know."""
-    context.disk.write_config({
-        "release": context.release.name, "poll_scale": context.poll_scale, "plan": context.plan_text,
-    })
+    context.disk.write_config(
+        {
+            "release": context.release.name,
+            "poll_scale": context.poll_scale,
+            "plan": context.plan_text,
+        }
+    )
 
 
 def set_value(context: Context, name: str, value: str) -> Object:
@@ -445,11 +509,15 @@ def create_engine_image(context: Context, reference: str) -> Object:
     found = context.cluster.find(world.ENGINE_IMAGES, name)
     if found is not None:
         return found
-    document = context.cluster.create(world.ENGINE_IMAGES, {
-        "apiVersion": names.API_VERSION, "kind": "EngineImage",
-        "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
-        "spec": {"image": reference.strip()},
-    })
+    document = context.cluster.create(
+        world.ENGINE_IMAGES,
+        {
+            "apiVersion": names.API_VERSION,
+            "kind": "EngineImage",
+            "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
+            "spec": {"image": reference.strip()},
+        },
+    )
     context.log.debug(f"Created engine image {name} ({reference})")
     return document
 
@@ -474,21 +542,49 @@ def _free_port(instances: t.Mapping[str, Object], width: int) -> int:
 
 
 def _instance(name: str, port: int, width: int) -> Object:
-    return {"spec": {"name": name}, "status": {
-        "endpoint": "", "errorMsg": "", "listen": "", "portEnd": port + width - 1, "portStart": port,
-        "resourceVersion": 0, "state": "running", "type": "",
-    }}
+    return {
+        "spec": {"name": name},
+        "status": {
+            "endpoint": "",
+            "errorMsg": "",
+            "listen": "",
+            "portEnd": port + width - 1,
+            "portStart": port,
+            "resourceVersion": 0,
+            "state": "running",
+            "type": "",
+        },
+    }
 
 
 def _stopped(kind: world.Kind, node: str) -> Object:
-    shared: Object = {"currentImage": "", "currentState": "stopped", "instanceManagerName": "", "ip": "",
-                      "logFetched": False, "ownerID": node, "port": 0, "started": False}
+    shared: Object = {
+        "currentImage": "",
+        "currentState": "stopped",
+        "instanceManagerName": "",
+        "ip": "",
+        "logFetched": False,
+        "ownerID": node,
+        "port": 0,
+        "started": False,
+    }
     if kind is world.REPLICAS:
         return shared
     return {
-        **shared, "backupStatus": None, "currentReplicaAddressMap": {}, "currentSize": "0", "endpoint": "",
-        "isExpanding": False, "lastExpansionError": "", "lastExpansionFailedAt": "", "lastRestoredBackup": "",
-        "purgeStatus": None, "rebuildStatus": None, "replicaModeMap": None, "restoreStatus": None, "snapshots": None,
+        **shared,
+        "backupStatus": None,
+        "currentReplicaAddressMap": {},
+        "currentSize": "0",
+        "endpoint": "",
+        "isExpanding": False,
+        "lastExpansionError": "",
+        "lastExpansionFailedAt": "",
+        "lastRestoredBackup": "",
+        "purgeStatus": None,
+        "rebuildStatus": None,
+        "replicaModeMap": None,
+        "restoreStatus": None,
+        "snapshots": None,
         "snapshotsError": "",
     }
 
@@ -496,7 +592,8 @@ def _stopped(kind: world.Kind, node: str) -> Object:
 def _node(name: str) -> Object:
     disk = {"allowScheduling": True, "path": "/var/lib/longhorn/", "storageReserved": 32 << 30, "tags": None}
     return {
-        "apiVersion": names.API_VERSION, "kind": "Node",
+        "apiVersion": names.API_VERSION,
+        "kind": "Node",
         "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
         "spec": {"allowScheduling": True, "disks": {decide.disk_name(name): disk}, "name": name, "tags": []},
     }
@@ -519,10 +616,17 @@ def node_status(name: str, *, old: Object, replicas: t.Mapping[str, int], now: s
             disk_conditions, decide.condition(kind, status=True, at=now, message=text)
         )
     return {
-        "conditions": conditions, "region": "", "zone": "",
-        "diskStatus": {disk: {
-            "conditions": disk_conditions, "diskUUID": faults.git_commit(f"disk {name}")[:32],
-            "scheduledReplica": dict(replicas), "storageAvailable": 200 << 30, "storageMaximum": 250 << 30,
-            "storageScheduled": sum(replicas.values()),
-        }},
+        "conditions": conditions,
+        "region": "",
+        "zone": "",
+        "diskStatus": {
+            disk: {
+                "conditions": disk_conditions,
+                "diskUUID": faults.git_commit(f"disk {name}")[:32],
+                "scheduledReplica": dict(replicas),
+                "storageAvailable": 200 << 30,
+                "storageMaximum": 250 << 30,
+                "storageScheduled": sum(replicas.values()),
+            }
+        },
     }

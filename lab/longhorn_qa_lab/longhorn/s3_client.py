@@ -125,11 +125,18 @@ class S3Client:
     ) -> tuple[int, bytes]:
         path = "/" + urllib.parse.quote(f"{self._target.bucket}/{key}" if key else self._target.bucket)
         arguments = "&".join(
-            f"{urllib.parse.quote(k, safe='')}={urllib.parse.quote(v, safe='')}" for k, v in sorted((query or {}).items())
+            f"{urllib.parse.quote(k, safe='')}={urllib.parse.quote(v, safe='')}"
+            for k, v in sorted((query or {}).items())
         )
         headers = sign(
-            method, path, arguments, body,
-            host=self._netloc, region=self._target.region, credentials=self._credentials, moment=logs.now(),
+            method,
+            path,
+            arguments,
+            body,
+            host=self._netloc,
+            region=self._target.region,
+            credentials=self._credentials,
+            moment=logs.now(),
         )
         connection = self._connect()
         try:
@@ -159,8 +166,15 @@ class S3Client:
 
 
 def sign(
-    method: str, path: str, query: str, body: bytes,
-    *, host: str, region: str, credentials: Credentials, moment: dt.datetime,
+    method: str,
+    path: str,
+    query: str,
+    body: bytes,
+    *,
+    host: str,
+    region: str,
+    credentials: Credentials,
+    moment: dt.datetime,
 ) -> dict[str, str]:
     """Headers of an AWS signature, version 4."""
     date = moment.strftime("%Y%m%d")
@@ -184,6 +198,13 @@ def sign(
 
 
 def _unescape(text: str) -> str:
-    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")):
+    for entity, char in (
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", '"'),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&amp;", "&"),
+    ):
         text = text.replace(entity, char)
     return text

@@ -81,19 +81,34 @@ class Service:
                 raise checks.Refused(f"invalid frontend type {frontend}")
             image = self._c.setting(settings.DEFAULT_ENGINE_IMAGE)
             spec = {
-                "Standby": False, "baseImage": "", "disableFrontend": False,
-                "diskSelector": body.get("diskSelector"), "engineImage": image,
-                "fromBackup": body.get("fromBackup", ""), "frontend": frontend, "nodeID": "",
-                "nodeSelector": body.get("nodeSelector"), "numberOfReplicas": replicas,
+                "Standby": False,
+                "baseImage": "",
+                "disableFrontend": False,
+                "diskSelector": body.get("diskSelector"),
+                "engineImage": image,
+                "fromBackup": body.get("fromBackup", ""),
+                "frontend": frontend,
+                "nodeID": "",
+                "nodeSelector": body.get("nodeSelector"),
+                "numberOfReplicas": replicas,
                 "recurringJobs": checks.recurring_jobs(body.get("recurringJobs") or [], self._c.release) or None,
                 "size": str(checks.size(str(body.get("size", "")))),
                 "staleReplicaTimeout": int(body.get("staleReplicaTimeout") or 0),
             }
-            made = self._w.create(world.VOLUMES, {
-                "apiVersion": names.API_VERSION, "kind": "Volume", "spec": spec,
-                "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER],
-                             "labels": {names.VOLUME_LABEL: name}},
-            })
+            made = self._w.create(
+                world.VOLUMES,
+                {
+                    "apiVersion": names.API_VERSION,
+                    "kind": "Volume",
+                    "spec": spec,
+                    "metadata": {
+                        "name": name,
+                        "namespace": names.NAMESPACE,
+                        "finalizers": [names.FINALIZER],
+                        "labels": {names.VOLUME_LABEL: name},
+                    },
+                },
+            )
         self._c.log.debug(
             f"Created volume {name}: {{Size:{spec['size']} Frontend:{frontend} FromBackup:{spec['fromBackup']} "
             f"NumberOfReplicas:{replicas} StaleReplicaTimeout:{spec['staleReplicaTimeout']} NodeID: "
@@ -112,9 +127,13 @@ class Service:
     def act(self, name: str, action: str, body: Object, base: str) -> Object:
         """A volume's action."""
         found: t.Callable[[str, Object], None] | None = {
-            "attach": self._attach, "detach": self._detach, "engineUpgrade": self._upgrade,
-            "recurringUpdate": self._recurring, "snapshotDelete": self._delete_snapshot,
-            "snapshotPurge": self._purge, "snapshotBackup": self._back_up,
+            "attach": self._attach,
+            "detach": self._detach,
+            "engineUpgrade": self._upgrade,
+            "recurringUpdate": self._recurring,
+            "snapshotDelete": self._delete_snapshot,
+            "snapshotPurge": self._purge,
+            "snapshotBackup": self._back_up,
         }.get(action)
         if self._w.find(world.VOLUMES, name) is None:
             raise Gone
@@ -132,8 +151,11 @@ class Service:
     def _view(self, document: Object, base: str) -> Object:
         name = document["metadata"]["name"]
         return views.volume(
-            document, engines=self._w.all(world.ENGINES, volume=name),
-            replicas=self._w.all(world.REPLICAS, volume=name), base=base, now=logs.now(),
+            document,
+            engines=self._w.all(world.ENGINES, volume=name),
+            replicas=self._w.all(world.REPLICAS, volume=name),
+            base=base,
+            now=logs.now(),
         )
 
     def _attach(self, name: str, body: Object) -> None:
@@ -149,8 +171,10 @@ class Service:
 
         with _Doing(f"unable to attach volume {name} to {node}"):
             self._w.update(world.VOLUMES, name, change)
-        self._c.log.debug(f"Volume {name} attachment to {node} with disableFrontend "
-                          f"{str(bool(body.get('disableFrontend'))).lower()} requested")
+        self._c.log.debug(
+            f"Volume {name} attachment to {node} with disableFrontend "
+            f"{str(bool(body.get('disableFrontend'))).lower()} requested"
+        )
 
     def _detach(self, name: str, _body: Object) -> None:
         def change(volume: Object) -> None:
@@ -171,10 +195,9 @@ class Service:
             status = volume.get("status") or {}
             if current == image:
                 raise checks.Refused(f"upgrading in process for volume {name} engine image from {current} to {image}")
-            if status.get("currentImage") != current:
-                raise checks.Refused(
-                    f"upgrading in process for volume {name} engine image from {status.get('currentImage')} to {current}"
-                )
+            running = status.get("currentImage")
+            if running != current:
+                raise checks.Refused(f"upgrading in process for volume {name} engine image from {running} to {current}")
             self._require_ready(image)
             volume["spec"]["engineImage"] = image
 
@@ -186,7 +209,7 @@ class Service:
         name = names.engine_image(image)
         found = self._w.find(world.ENGINE_IMAGES, name)
         if found is None:
-            raise checks.Refused(f"unable to get engine image {image}: engineimage.longhorn.io \"{name}\" not found")
+            raise checks.Refused(f'unable to get engine image {image}: engineimage.longhorn.io "{name}" not found')
         state = (found.get("status") or {}).get("state", "")
         if state != "ready":
             raise checks.Refused(f"engine image {name} ({image}) is not ready, it's {state}")
@@ -226,8 +249,11 @@ class Service:
     def _list_snapshots(self, volume: str, base: str) -> Object:
         with _Doing("fail to list snapshot"):
             found = self._engine(volume).snapshots()
-        return views.collection([views.snapshot(info, base=base) for info in found.values()], kind="snapshot",
-                                url=f"{base}/volumes/{volume}")
+        return views.collection(
+            [views.snapshot(info, base=base) for info in found.values()],
+            kind="snapshot",
+            url=f"{base}/volumes/{volume}",
+        )
 
     def _get_snapshot(self, volume: str, body: Object, base: str) -> Object:
         with _Doing("fail to get snapshot"):
@@ -257,12 +283,14 @@ class Service:
             target, credentials = self._target()
             runner = self._engine(volume)
         try:
-            backup = runner.start_backup(snapshot=snapshot, target=target, labels=labels, credentials=credentials,
-                                         egress=self._egress)
+            backup = runner.start_backup(
+                snapshot=snapshot, target=target, labels=labels, credentials=credentials, egress=self._egress
+            )
         except _REASONS as error:
             # Longhorn starts backups behind the answer: the caller never learns of this.
-            self._c.log.error(f"Failed to backup snapshot {snapshot} with label {logs.go_map(labels)} for volume "
-                              f"{volume}: {error}")
+            self._c.log.error(
+                f"Failed to backup snapshot {snapshot} with label {logs.go_map(labels)} for volume {volume}: {error}"
+            )
             return
         self._c.log.debug(f"Backup {backup} created for volume {volume} snapshot {snapshot}")
         self._c.log.debug(f"Backup snapshot {snapshot} with label {logs.go_map(labels)} for volume {volume}")
@@ -362,9 +390,14 @@ class Service:
             found = store.backups(volume) if config else []
             target = self._target()[0]
         return views.collection(
-            [views.backup(b, volume_config=config or {}, url=backupstore.backup_url(target, volume, b["Name"]),
-                          base=base) for b in found],
-            kind="backup", url=f"{base}/backupvolumes/{volume}",
+            [
+                views.backup(
+                    b, volume_config=config or {}, url=backupstore.backup_url(target, volume, b["Name"]), base=base
+                )
+                for b in found
+            ],
+            kind="backup",
+            url=f"{base}/backupvolumes/{volume}",
         )
 
     def _delete_backup(self, volume: str, name: str) -> None:
@@ -405,14 +438,14 @@ class Service:
             if not image or " " in image:
                 raise checks.Refused(f"invalid image name '{image}'")
             if self._w.find(world.ENGINE_IMAGES, names.engine_image(image)) is not None:
-                raise checks.Refused(f"engineimages.longhorn.io \"{names.engine_image(image)}\" already exists")
+                raise checks.Refused(f'engineimages.longhorn.io "{names.engine_image(image)}" already exists')
             return self._image_view(operator.create_engine_image(self._c, image), base)
 
     def delete_engine_image(self, name: str) -> None:
         with _Doing("unable to delete engine image"):
             found = self._w.find(world.ENGINE_IMAGES, name)
             if found is None:
-                raise checks.Refused(f"engineimage.longhorn.io \"{name}\" not found")
+                raise checks.Refused(f'engineimage.longhorn.io "{name}" not found')
             if found["spec"]["image"] == self._c.setting(settings.DEFAULT_ENGINE_IMAGE):
                 raise checks.Refused("unable to delete the default engine image")
             if (found.get("status") or {}).get("refCount"):
@@ -421,14 +454,16 @@ class Service:
         self._c.log.debug(f"Deleted engine image {name}")
 
     def _image_view(self, document: Object, base: str) -> Object:
-        return views.engine_image(document, default=self._c.setting(settings.DEFAULT_ENGINE_IMAGE), base=base,
-                                  now=logs.now())
+        return views.engine_image(
+            document, default=self._c.setting(settings.DEFAULT_ENGINE_IMAGE), base=base, now=logs.now()
+        )
 
     # --- settings, nodes, instance managers ---
 
     def settings(self, base: str) -> list[Object]:
-        known = [document for document in self._w.all(world.SETTINGS)
-                 if document["metadata"]["name"] in settings.DEFINITIONS]
+        known = [
+            document for document in self._w.all(world.SETTINGS) if document["metadata"]["name"] in settings.DEFINITIONS
+        ]
         known.sort(key=lambda document: str(document["metadata"]["name"]))
         return [views.setting(document, base=base, now=logs.now()) for document in known]
 
@@ -453,8 +488,10 @@ class Service:
         return views.setting(document, base=base, now=logs.now())
 
     def nodes(self, base: str) -> list[Object]:
-        return [views.node(document, address=self._c.pod_ip, base=base, now=logs.now())
-                for document in self._w.all(world.NODES)]
+        return [
+            views.node(document, address=self._c.pod_ip, base=base, now=logs.now())
+            for document in self._w.all(world.NODES)
+        ]
 
     def instance_managers(self, base: str) -> list[Object]:
         return [views.instance_manager(document, base=base) for document in self._w.all(world.INSTANCE_MANAGERS)]

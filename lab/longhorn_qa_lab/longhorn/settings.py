@@ -22,8 +22,13 @@ class Definition:
 
     def document(self) -> dict[str, t.Any]:
         found: dict[str, t.Any] = {
-            "category": self.category, "default": self.default, "description": f"{self.title}.",
-            "displayName": self.title, "readOnly": self.read_only, "required": self.required, "type": self.kind,
+            "category": self.category,
+            "default": self.default,
+            "description": f"{self.title}.",
+            "displayName": self.title,
+            "readOnly": self.read_only,
+            "required": self.required,
+            "type": self.kind,
         }
         if self.options:
             found["options"] = list(self.options)
@@ -43,7 +48,7 @@ class Definition:
 
 
 BACKUP_TARGET: t.Final = "backup-target"
-BACKUP_SECRET: t.Final = "backup-target-credential-secret"
+BACKUP_SECRET: t.Final = "backup-target-credential-secret"  # noqa: S105 the name of a setting
 DEFAULT_ENGINE_IMAGE: t.Final = "default-engine-image"
 DEFAULT_INSTANCE_MANAGER_IMAGE: t.Final = "default-instance-manager-image"
 
@@ -59,19 +64,31 @@ _ROWS: t.Final = (
     Definition(DEFAULT_INSTANCE_MANAGER_IMAGE, "Default Instance Manager Image", read_only=True),
     Definition("default-longhorn-static-storage-class", "Default Longhorn Static StorageClass Name", "longhorn-static"),
     Definition("default-replica-count", "Default Replica Count", "3", kind="int"),
-    Definition("disable-scheduling-on-cordoned-node", "Disable Scheduling On Cordoned Node", "true", "scheduling", "bool"),
+    Definition(
+        "disable-scheduling-on-cordoned-node", "Disable Scheduling On Cordoned Node", "true", "scheduling", "bool"
+    ),
     Definition("guaranteed-engine-cpu", "Guaranteed Engine CPU", "0.25", "danger Zone"),
     Definition("latest-longhorn-version", "Latest Longhorn Version", required=False, read_only=True),
     Definition("mkfs-ext4-parameters", "Custom mkfs.ext4 parameters", required=False),
     Definition("registry-secret", "Registry secret", required=False),
     Definition("replica-soft-anti-affinity", "Replica Node Level Soft Anti-Affinity", "false", "scheduling", "bool"),
-    Definition("replica-zone-soft-anti-affinity", "Replica Zone Level Soft Anti-Affinity", "true", "scheduling", "bool"),
-    Definition("storage-minimal-available-percentage", "Storage Minimal Available Percentage", "25", "scheduling", "int"),
-    Definition("storage-over-provisioning-percentage", "Storage Over Provisioning Percentage", "200", "scheduling", "int"),
+    Definition(
+        "replica-zone-soft-anti-affinity", "Replica Zone Level Soft Anti-Affinity", "true", "scheduling", "bool"
+    ),
+    Definition(
+        "storage-minimal-available-percentage", "Storage Minimal Available Percentage", "25", "scheduling", "int"
+    ),
+    Definition(
+        "storage-over-provisioning-percentage", "Storage Over Provisioning Percentage", "200", "scheduling", "int"
+    ),
     Definition("taint-toleration", "Kubernetes Taint Toleration", category="danger Zone", required=False),
     Definition("upgrade-checker", "Enable Upgrade Checker", "true", kind="bool"),
-    Definition("volume-attachment-recovery-policy", "Volume Attachment Recovery Policy", "wait",
-               options=("never", "wait", "immediate")),
+    Definition(
+        "volume-attachment-recovery-policy",
+        "Volume Attachment Recovery Policy",
+        "wait",
+        options=("never", "wait", "immediate"),
+    ),
 )
 
 DEFINITIONS: t.Final[t.Mapping[str, Definition]] = {row.name: row for row in _ROWS}

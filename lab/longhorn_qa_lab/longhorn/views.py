@@ -9,13 +9,30 @@ import typing as t
 from longhorn_qa_lab.longhorn import decide, settings
 from longhorn_qa_lab.longhorn.decide import Object
 
-_ALWAYS: t.Final = ("activate", "cancelExpansion", "engineUpgrade", "pvCreate", "pvcCreate", "recurringUpdate",
-                    "replicaRemove")
+_ALWAYS: t.Final = (
+    "activate",
+    "cancelExpansion",
+    "engineUpgrade",
+    "pvCreate",
+    "pvcCreate",
+    "recurringUpdate",
+    "replicaRemove",
+)
 _ACTIONS: t.Final[t.Mapping[str, tuple[str, ...]]] = {
     "detached": (*_ALWAYS, "attach", "expand"),
     "attaching": (*_ALWAYS, "detach"),
-    "attached": (*_ALWAYS, "detach", "snapshotBackup", "snapshotCreate", "snapshotDelete", "snapshotGet",
-                 "snapshotList", "snapshotPurge", "snapshotRevert", "updateReplicaCount"),
+    "attached": (
+        *_ALWAYS,
+        "detach",
+        "snapshotBackup",
+        "snapshotCreate",
+        "snapshotDelete",
+        "snapshotGet",
+        "snapshotList",
+        "snapshotPurge",
+        "snapshotRevert",
+        "updateReplicaCount",
+    ),
     "detaching": _ALWAYS,
 }
 
@@ -29,8 +46,15 @@ def collection(items: t.Sequence[Object], *, kind: str, url: str, **extra: t.Any
 
 
 def error(message: str, *, url: str, status: int = 500, code: str = "Server Error") -> Object:
-    return {"actions": {}, "code": code, "detail": "", "links": {"self": url}, "message": message, "status": status,
-            "type": "error"}
+    return {
+        "actions": {},
+        "code": code,
+        "detail": "",
+        "links": {"self": url},
+        "message": message,
+        "status": status,
+        "type": "error",
+    }
 
 
 def volume(
@@ -90,9 +114,17 @@ def _created(document: Object) -> str:
 
 def _backup_status(found: t.Mapping[str, Object], addresses: t.Mapping[str, str]) -> list[Object]:
     return [
-        {"actions": None, "backupURL": entry["backupURL"], "error": entry.get("error", ""), "id": name, "links": None,
-         "progress": entry["progress"], "replica": addresses.get(entry["replicaAddress"], ""),
-         "snapshot": entry["snapshotName"], "state": entry["state"]}
+        {
+            "actions": None,
+            "backupURL": entry["backupURL"],
+            "error": entry.get("error", ""),
+            "id": name,
+            "links": None,
+            "progress": entry["progress"],
+            "replica": addresses.get(entry["replicaAddress"], ""),
+            "snapshot": entry["snapshotName"],
+            "state": entry["state"],
+        }
         for name, entry in found.items()
     ]
 
@@ -114,11 +146,19 @@ def _restore_status(found: t.Mapping[str, Object] | None, addresses: t.Mapping[s
 def _controller(document: Object) -> Object:
     spec, status = document["spec"], document.get("status") or {}
     return {
-        "address": status.get("ip", ""), "currentImage": status.get("currentImage", ""),
-        "endpoint": status.get("endpoint", ""), "engineImage": spec["engineImage"], "hostId": spec["nodeID"],
-        "instanceManagerName": status.get("instanceManagerName", ""), "isExpanding": False, "lastExpansionError": "",
-        "lastExpansionFailedAt": "", "lastRestoredBackup": "", "name": document["metadata"]["name"],
-        "requestedBackupRestore": "", "running": status.get("currentState") == "running",
+        "address": status.get("ip", ""),
+        "currentImage": status.get("currentImage", ""),
+        "endpoint": status.get("endpoint", ""),
+        "engineImage": spec["engineImage"],
+        "hostId": spec["nodeID"],
+        "instanceManagerName": status.get("instanceManagerName", ""),
+        "isExpanding": False,
+        "lastExpansionError": "",
+        "lastExpansionFailedAt": "",
+        "lastRestoredBackup": "",
+        "name": document["metadata"]["name"],
+        "requestedBackupRestore": "",
+        "running": status.get("currentState") == "running",
         "size": status.get("currentSize", "0"),
     }
 
@@ -127,37 +167,73 @@ def _replica(document: Object, engine_status: Object) -> Object:
     spec, status = document["spec"], document.get("status") or {}
     name = document["metadata"]["name"]
     return {
-        "address": status.get("ip", ""), "currentImage": status.get("currentImage", ""), "dataPath": spec["dataPath"],
-        "diskID": spec["diskID"], "engineImage": spec["engineImage"], "failedAt": spec["failedAt"],
-        "hostId": spec["nodeID"], "instanceManagerName": status.get("instanceManagerName", ""),
-        "mode": (engine_status.get("replicaModeMap") or {}).get(name, ""), "name": name,
+        "address": status.get("ip", ""),
+        "currentImage": status.get("currentImage", ""),
+        "dataPath": spec["dataPath"],
+        "diskID": spec["diskID"],
+        "engineImage": spec["engineImage"],
+        "failedAt": spec["failedAt"],
+        "hostId": spec["nodeID"],
+        "instanceManagerName": status.get("instanceManagerName", ""),
+        "mode": (engine_status.get("replicaModeMap") or {}).get(name, ""),
+        "name": name,
         "running": status.get("currentState") == "running",
     }
 
 
 def snapshot(info: Object, *, base: str) -> Object:
-    return {"actions": {}, "id": info["name"], "links": {"self": f"{base}/snapshots/{info['name']}"},
-            "type": "snapshot", **info}
+    return {
+        "actions": {},
+        "id": info["name"],
+        "links": {"self": f"{base}/snapshots/{info['name']}"},
+        "type": "snapshot",
+        **info,
+    }
 
 
 def engine_image(document: Object, *, default: str, base: str, now: dt.datetime) -> Object:
     name, reference = document["metadata"]["name"], document["spec"]["image"]
     status = document.get("status") or {}
-    empty = {"buildDate": "", "cliAPIMinVersion": 0, "cliAPIVersion": 0, "conditions": None,
-             "controllerAPIMinVersion": 0, "controllerAPIVersion": 0, "dataFormatMinVersion": 0,
-             "dataFormatVersion": 0, "gitCommit": "", "noRefSince": "", "ownerID": "", "refCount": 0, "state": "",
-             "version": ""}
+    empty = {
+        "buildDate": "",
+        "cliAPIMinVersion": 0,
+        "cliAPIVersion": 0,
+        "conditions": None,
+        "controllerAPIMinVersion": 0,
+        "controllerAPIVersion": 0,
+        "dataFormatMinVersion": 0,
+        "dataFormatVersion": 0,
+        "gitCommit": "",
+        "noRefSince": "",
+        "ownerID": "",
+        "refCount": 0,
+        "state": "",
+        "version": "",
+    }
     return {
-        **empty, **status, "actions": {}, "default": reference == default, "id": name, "image": reference,
-        "links": {"self": f"{base}/engineimages/{name}"}, "name": name, "timestamp": stamp(now), "type": "engineImage",
+        **empty,
+        **status,
+        "actions": {},
+        "default": reference == default,
+        "id": name,
+        "image": reference,
+        "links": {"self": f"{base}/engineimages/{name}"},
+        "name": name,
+        "timestamp": stamp(now),
+        "type": "engineImage",
     }
 
 
 def setting(document: Object, *, base: str, now: dt.datetime) -> Object:
     name = document["metadata"]["name"]
     return {
-        "actions": {}, "definition": settings.DEFINITIONS[name].document(), "id": name,
-        "links": {"self": f"{base}/settings/{name}"}, "name": name, "timestamp": stamp(now), "type": "setting",
+        "actions": {},
+        "definition": settings.DEFINITIONS[name].document(),
+        "id": name,
+        "links": {"self": f"{base}/settings/{name}"},
+        "name": name,
+        "timestamp": stamp(now),
+        "type": "setting",
         "value": document["value"],
     }
 
@@ -166,9 +242,15 @@ def instance_manager(document: Object, *, base: str) -> Object:
     name = document["metadata"]["name"]
     status = document.get("status") or {}
     return {
-        "actions": {}, "currentState": status.get("currentState", ""), "id": name, "image": document["spec"]["image"],
-        "instances": status.get("instances") or {}, "links": {"self": f"{base}/instancemanagers/{name}"},
-        "managerType": document["spec"]["type"], "name": name, "nodeID": document["spec"]["nodeID"],
+        "actions": {},
+        "currentState": status.get("currentState", ""),
+        "id": name,
+        "image": document["spec"]["image"],
+        "instances": status.get("instances") or {},
+        "links": {"self": f"{base}/instancemanagers/{name}"},
+        "managerType": document["spec"]["type"],
+        "name": name,
+        "nodeID": document["spec"]["nodeID"],
         "type": "instanceManager",
     }
 
@@ -178,12 +260,21 @@ def node(document: Object, *, address: str, base: str, now: dt.datetime) -> Obje
     status = document.get("status") or {}
     url = f"{base}/nodes/{name}"
     return {
-        "actions": {"diskUpdate": f"{url}?action=diskUpdate"}, "address": address,
-        "allowScheduling": spec["allowScheduling"], "conditions": status.get("conditions"),
-        "disks": {disk: {**entry, **(status.get("diskStatus") or {}).get(disk, {})}
-                  for disk, entry in spec["disks"].items()},
-        "id": name, "links": {"self": url}, "name": name, "region": "", "tags": spec["tags"],
-        "timestamp": stamp(now), "type": "node", "zone": "",
+        "actions": {"diskUpdate": f"{url}?action=diskUpdate"},
+        "address": address,
+        "allowScheduling": spec["allowScheduling"],
+        "conditions": status.get("conditions"),
+        "disks": {
+            disk: {**entry, **(status.get("diskStatus") or {}).get(disk, {})} for disk, entry in spec["disks"].items()
+        },
+        "id": name,
+        "links": {"self": url},
+        "name": name,
+        "region": "",
+        "tags": spec["tags"],
+        "timestamp": stamp(now),
+        "type": "node",
+        "zone": "",
     }
 
 
@@ -192,19 +283,37 @@ def backup_volume(config: Object, *, base: str) -> Object:
     url = f"{base}/backupvolumes/{name}"
     return {
         "actions": {action: f"{url}?action={action}" for action in ("backupDelete", "backupGet", "backupList")},
-        "backups": None, "baseImage": "", "created": config["CreatedTime"],
-        "dataStored": str(int(config["BlockCount"]) * 2 * 1024 * 1024), "id": name,
-        "lastBackupAt": config["LastBackupAt"], "lastBackupName": config["LastBackupName"], "links": {"self": url},
-        "messages": {}, "name": name, "size": config["Size"], "type": "backupVolume",
+        "backups": None,
+        "baseImage": "",
+        "created": config["CreatedTime"],
+        "dataStored": str(int(config["BlockCount"]) * 2 * 1024 * 1024),
+        "id": name,
+        "lastBackupAt": config["LastBackupAt"],
+        "lastBackupName": config["LastBackupName"],
+        "links": {"self": url},
+        "messages": {},
+        "name": name,
+        "size": config["Size"],
+        "type": "backupVolume",
     }
 
 
 def backup(config: Object, *, volume_config: Object, url: str, base: str) -> Object:
     name = config["Name"]
     return {
-        "actions": {}, "created": config["CreatedTime"], "id": name, "labels": config.get("Labels"),
-        "links": {"self": f"{base}/backups/{name}"}, "messages": None, "name": name, "size": config["Size"],
-        "snapshotCreated": config["SnapshotCreatedAt"], "snapshotName": config["SnapshotName"], "type": "backup",
-        "url": url, "volumeCreated": volume_config["CreatedTime"], "volumeName": volume_config["Name"],
+        "actions": {},
+        "created": config["CreatedTime"],
+        "id": name,
+        "labels": config.get("Labels"),
+        "links": {"self": f"{base}/backups/{name}"},
+        "messages": None,
+        "name": name,
+        "size": config["Size"],
+        "snapshotCreated": config["SnapshotCreatedAt"],
+        "snapshotName": config["SnapshotName"],
+        "type": "backup",
+        "url": url,
+        "volumeCreated": volume_config["CreatedTime"],
+        "volumeName": volume_config["Name"],
         "volumeSize": volume_config["Size"],
     }

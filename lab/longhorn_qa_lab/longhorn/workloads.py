@@ -23,16 +23,22 @@ def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
         "&& sleep infinity"
     )
     container = {
-        "name": daemon_set, "image": reference, "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/bash"], "args": ["-c", script],
+        "name": daemon_set,
+        "image": reference,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/bin/bash"],
+        "args": ["-c", script],
         "securityContext": {"privileged": True},
         "readinessProbe": {"exec": {"command": ["ls", "/data/longhorn"]}, "initialDelaySeconds": 5, "periodSeconds": 5},
         "volumeMounts": [{"name": "data", "mountPath": "/data/"}],
     }
     return {
-        "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
         "metadata": {
-            "name": daemon_set, "namespace": names.NAMESPACE, "labels": labels,
+            "name": daemon_set,
+            "namespace": names.NAMESPACE,
+            "labels": labels,
             "ownerReferences": [owner_reference(image, blockOwnerDeletion=True)],
         },
         "spec": {
@@ -41,7 +47,8 @@ def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
             "template": {
                 "metadata": {"name": daemon_set, "labels": labels},
                 "spec": {
-                    "serviceAccountName": service_account, "containers": [container],
+                    "serviceAccountName": service_account,
+                    "containers": [container],
                     "volumes": [{"name": "data", "hostPath": {"path": names.binaries_folder(reference)}}],
                 },
             },
@@ -53,9 +60,11 @@ def instance_manager(*, kind: str, node: Object, image: str) -> Object:
     """The object of the process that holds a node's engines, or its replicas."""
     node_name = node["metadata"]["name"]
     return {
-        "apiVersion": names.API_VERSION, "kind": "InstanceManager",
+        "apiVersion": names.API_VERSION,
+        "kind": "InstanceManager",
         "metadata": {
-            "name": f"instance-manager-{kind[0]}-{names.random_id()}", "namespace": names.NAMESPACE,
+            "name": f"instance-manager-{kind[0]}-{names.random_id()}",
+            "namespace": names.NAMESPACE,
             "finalizers": [names.FINALIZER],
             "labels": {
                 COMPONENT: "instance-manager",
@@ -72,21 +81,34 @@ def instance_manager(*, kind: str, node: Object, image: str) -> Object:
 def instance_manager_pod(manager: Object, *, service_account: str) -> Object:
     kind = manager["spec"]["type"]
     return {
-        "apiVersion": "v1", "kind": "Pod",
+        "apiVersion": "v1",
+        "kind": "Pod",
         "metadata": {
-            "name": manager["metadata"]["name"], "namespace": names.NAMESPACE,
-            "labels": manager["metadata"]["labels"], "ownerReferences": [owner_reference(manager)],
+            "name": manager["metadata"]["name"],
+            "namespace": names.NAMESPACE,
+            "labels": manager["metadata"]["labels"],
+            "ownerReferences": [owner_reference(manager)],
         },
         "spec": {
-            "serviceAccountName": service_account, "restartPolicy": "Never",
+            "serviceAccountName": service_account,
+            "restartPolicy": "Never",
             "nodeName": manager["spec"]["nodeID"],
-            "containers": [{
-                "name": f"{kind}-manager", "image": manager["spec"]["image"], "imagePullPolicy": "IfNotPresent",
-                "args": [f"{kind}-manager", "--debug", "daemon", "--listen", "0.0.0.0:8500"],
-                "securityContext": {"privileged": True},
-                "volumeMounts": [{"name": "engine-binaries", "mountPath": "/engine-binaries/",
-                                  "mountPropagation": "HostToContainer"}],
-            }],
+            "containers": [
+                {
+                    "name": f"{kind}-manager",
+                    "image": manager["spec"]["image"],
+                    "imagePullPolicy": "IfNotPresent",
+                    "args": [f"{kind}-manager", "--debug", "daemon", "--listen", "0.0.0.0:8500"],
+                    "securityContext": {"privileged": True},
+                    "volumeMounts": [
+                        {
+                            "name": "engine-binaries",
+                            "mountPath": "/engine-binaries/",
+                            "mountPropagation": "HostToContainer",
+                        }
+                    ],
+                }
+            ],
             "volumes": [{"name": "engine-binaries", "hostPath": {"path": names.BINARIES}}],
         },
     }
@@ -96,29 +118,61 @@ def volume_engine(volume: Object) -> Object:
     """A new volume's engine, stopped."""
     name = volume["metadata"]["name"]
     spec = volume["spec"]
-    return _part(volume, "Engine", f"{name}-e-{names.random_id()}", {
-        "backupVolume": "", "desireState": "stopped", "disableFrontend": False, "engineImage": spec["engineImage"],
-        "frontend": spec["frontend"], "logRequested": False, "nodeID": "", "replicaAddressMap": {},
-        "requestedBackupRestore": "", "upgradedReplicaAddressMap": {}, "volumeName": name, "volumeSize": spec["size"],
-    })
+    return _part(
+        volume,
+        "Engine",
+        f"{name}-e-{names.random_id()}",
+        {
+            "backupVolume": "",
+            "desireState": "stopped",
+            "disableFrontend": False,
+            "engineImage": spec["engineImage"],
+            "frontend": spec["frontend"],
+            "logRequested": False,
+            "nodeID": "",
+            "replicaAddressMap": {},
+            "requestedBackupRestore": "",
+            "upgradedReplicaAddressMap": {},
+            "volumeName": name,
+            "volumeSize": spec["size"],
+        },
+    )
 
 
 def volume_replica(volume: Object, engine: str) -> Object:
     """One of a new volume's replicas, not yet placed."""
     name = volume["metadata"]["name"]
     spec = volume["spec"]
-    return _part(volume, "Replica", f"{name}-r-{names.random_id()}", {
-        "active": True, "baseImage": "", "dataPath": "", "desireState": "stopped", "diskID": "",
-        "engineImage": spec["engineImage"], "engineName": engine, "failedAt": "", "healthyAt": "",
-        "logRequested": False, "nodeID": "", "volumeName": name, "volumeSize": spec["size"],
-    })
+    return _part(
+        volume,
+        "Replica",
+        f"{name}-r-{names.random_id()}",
+        {
+            "active": True,
+            "baseImage": "",
+            "dataPath": "",
+            "desireState": "stopped",
+            "diskID": "",
+            "engineImage": spec["engineImage"],
+            "engineName": engine,
+            "failedAt": "",
+            "healthyAt": "",
+            "logRequested": False,
+            "nodeID": "",
+            "volumeName": name,
+            "volumeSize": spec["size"],
+        },
+    )
 
 
 def _part(volume: Object, kind: str, name: str, spec: Object) -> Object:
     return {
-        "apiVersion": names.API_VERSION, "kind": kind,
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
         "metadata": {
-            "name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER],
+            "name": name,
+            "namespace": names.NAMESPACE,
+            "finalizers": [names.FINALIZER],
             "labels": {"longhornnode": "", names.VOLUME_LABEL: volume["metadata"]["name"]},
             "ownerReferences": [owner_reference(volume)],
         },

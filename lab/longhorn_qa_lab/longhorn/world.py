@@ -42,8 +42,19 @@ CRON_JOBS: t.Final = Kind("cronjobs", "batch/v1beta1")
 PODS: t.Final = Kind("pods", "v1")
 DAEMON_SETS: t.Final = Kind("daemonsets", "apps/v1")
 CONFIG_MAPS: t.Final = Kind("configmaps", "v1")
-WATCHED: t.Final = (VOLUMES, ENGINES, REPLICAS, ENGINE_IMAGES, INSTANCE_MANAGERS, NODES, SETTINGS, CRON_JOBS, PODS,
-                    DAEMON_SETS, CONFIG_MAPS)
+WATCHED: t.Final = (
+    VOLUMES,
+    ENGINES,
+    REPLICAS,
+    ENGINE_IMAGES,
+    INSTANCE_MANAGERS,
+    NODES,
+    SETTINGS,
+    CRON_JOBS,
+    PODS,
+    DAEMON_SETS,
+    CONFIG_MAPS,
+)
 
 _RETRY_SECONDS: t.Final = 0.5
 
@@ -133,9 +144,10 @@ class World:
 
     def release(self, kind: Kind, document: Object) -> None:
         """Take Longhorn's finalizer off a dying object."""
-        metadata = {**document["metadata"], "finalizers": [
-            entry for entry in document["metadata"].get("finalizers", []) if entry != names.FINALIZER
-        ]}
+        metadata = {
+            **document["metadata"],
+            "finalizers": [entry for entry in document["metadata"].get("finalizers", []) if entry != names.FINALIZER],
+        }
         try:
             self._kube.replace(f"{kind.path}/{metadata['name']}", {**document, "metadata": metadata})
         except ApiError as error:

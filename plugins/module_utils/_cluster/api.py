@@ -190,6 +190,8 @@ class Client:
         options: Object = {"propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
+        if dry_run:
+            options["dryRun"] = ["All"]  # with options in the body, the server does not look at the query
         try:
             self._write(
                 "DELETE",

@@ -5,8 +5,8 @@
     build/stage.py docs
 
 The copy holds what git would commit of the collection, at ``ansible_collections/longhorn/qa``, with kubernetes.core
-beside it. Both are git repositories of their own: inside a folder that an outer repository ignores, the tools would find
-no file and be content.
+beside it. Both are git repositories of their own: inside a folder that an outer repository ignores, the tools would
+find no file and be content.
 """
 
 from __future__ import annotations

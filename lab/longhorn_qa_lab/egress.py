@@ -217,3 +217,7 @@ class EgressAdapter(requests.adapters.HTTPAdapter):
         """Replaces the way plain HTTP connects; nothing else is served."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": self._pool_class}
+
+    def send(self, *args: t.Any, **kwargs: t.Any) -> requests.Response:
+        """A proxy of the user's environment knows nothing of pods."""
+        return super().send(*args, **{**kwargs, "proxies": {}})

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of a lab, with the real programs: up, seen, down, and what is left after it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from longhorn_qa_lab import description, lab, paths, ports, processes
+from longhorn_qa_lab.bringup import Options
+from longhorn_qa_lab.description import Description
+from longhorn_qa_lab.errors import LabError, PortTaken
+from longhorn_qa_lab.lab import Running
+from longhorn_qa_lab.processes import MARK, Process, identify
+from longhorn_qa_lab.progress import Progress, silent
+
+PACKAGE = Path(lab.__file__).resolve().parents[1]
+PARTS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "node"}
+
+
+def start_command(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "longhorn_qa_lab", *arguments],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    process = start_command(*arguments)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+def until(happened: Callable[[], bool], within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while not happened():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+def living(name: str) -> list[Process]:
+    return list(processes.marked(paths.lab_paths(name).folder))
+
+
+@pytest.fixture
+def name(lab_root: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A lab's name of this test's own, and nothing of it left afterwards."""
+    own = f"t{os.getpid()}-{abs(hash(request.node.name)) % 10**8}"
+    yield own
+    lab.down(own)
+    assert living(own) == []
+
+
+def test_a_whole_life_by_command(lab: Running, name: str) -> None:
+    """Side by side with the shared lab: up, status, list, a second up, down."""
+    up = command("lab", "up", name, "--longhorn", "none")
+    assert up.returncode == 0, up.stderr
+    found = description.read(paths.lab_paths(name).description)
+    assert found is not None
+    assert up.stdout == f"export KUBECONFIG={found.kubeconfig}\n"
+    assert set(found.processes) == PARTS
+
+    status = command("lab", "status", name)
+    assert (status.returncode, status.stdout.count("running")) == (0, len(PARTS) + 1)
+    assert json.loads(command("lab", "status", name, "--json").stdout)["health"] == "up"
+    listed = {item["name"]: item for item in json.loads(command("lab", "list", "--json").stdout)}
+    assert {name, lab.description.name} <= set(listed)
+    assert not set(listed[name]["ports"].values()) & set(listed[lab.description.name]["ports"].values())
+
+    second = command("lab", "up", name, "--longhorn", "none")
+    assert second.returncode == 1
+    assert f"Lab '{name}' is already up" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert command("lab", "status", name).returncode == 0
+
+    logs = command("lab", "logs", name, "kube-apiserver", "--tail", "0")
+    assert "Serving securely on 127.0.0.1" in logs.stdout
+    unknown = command("lab", "logs", name, "kube-proxy")
+    assert (unknown.returncode, "its parts are etcd, " in unknown.stderr) == (1, True)
+
+    down = command("lab", "down", name)
+    assert (down.returncode, down.stdout) == (0, f"lab '{name}' is down\n")
+    assert living(name) == []
+    assert not any(process.alive() for process in found.processes.values())
+    assert not paths.lab_paths(name).folder.exists()
+    assert command("lab", "status", name).returncode == 1
+    assert "nothing to do" in command("lab", "down", name).stdout
+
+
+def test_killed_while_starting_leaves_no_process_and_the_next_start_recovers(name: str) -> None:
+    starting = start_command("lab", "up", name, "--longhorn", "none")
+    place = paths.lab_paths(name)
+    until((place.logs / "kube-apiserver.log").exists)
+    assert len(living(name)) >= 2
+    meanwhile = command("lab", "up", name, "--longhorn", "none")
+    assert (meanwhile.returncode, f"being started or stopped by process {starting.pid}" in meanwhile.stderr) == (
+        1,
+        True,
+    )
+    starting.kill()
+    starting.communicate()
+    until(lambda: not living(name))
+    assert command("lab", "list").stdout.count(f"{name}  dead") == 1
+
+    again = command("lab", "up", name, "--longhorn", "none")
+    assert again.returncode == 0, again.stderr
+    assert command("lab", "status", name).returncode == 0
+
+    found = lab_of(name)
+    os.kill(found.keeper.pid, signal.SIGKILL)  # the worst that can happen to a running lab
+    until(lambda: not living(name))
+    status = command("lab", "status", name)
+    assert (status.returncode, f"{name}  dead" in status.stdout) == (1, True)
+    assert command("lab", "down", name).returncode == 0
+    assert not place.folder.exists()
+
+
+def test_interrupted_while_starting_cleans_up(name: str) -> None:
+    starting = start_command("lab", "up", name, "--longhorn", "none")
+    until((paths.lab_paths(name).logs / "etcd.log").exists)
+    starting.send_signal(signal.SIGTERM)
+    _, err = starting.communicate(timeout=30)
+    assert starting.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert living(name) == []
+    assert not paths.lab_paths(name).folder.exists()
+
+
+def lab_of(name: str) -> Description:
+    return lab.find(name)
+
+
+class TestLeftovers:
+    """What a killed lab may have left, without starting one."""
+
+    def describe(self, name: str, **changes: Process) -> paths.LabPaths:
+        place = paths.lab_paths(name)
+        place.folder.mkdir(parents=True)
+        gone = Process(pid=2**22 - 1, start=1)
+        Description(
+            name=name,
+            folder=str(place.folder),
+            state="up",
+            release="none",
+            started="",
+            owner=None,
+            kubeconfig="",
+            server="",
+            kubernetes="",
+            cronjob_controller="v2",
+            poll_scale=1,
+            egress_socket="",
+            ports=ports.Ports(1, 2, 3, 4),
+            keeper=changes.get("keeper", gone),
+            processes={"etcd": changes.get("etcd", gone)},
+        ).write(place.description)
+        return place
+
+    def sleeper(self, **environment: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "600"], env={**os.environ, **environment})
+
+    def test_a_process_with_the_labs_mark_is_ended(self, name: str) -> None:
+        place = self.describe(name)
+        stray = self.sleeper(**{MARK: str(place.folder)})
+        until(lambda: bool(living(name)))
+        assert lab.down(name)
+        assert stray.wait(10) == -signal.SIGTERM
+
+    def test_a_process_of_another_lab_is_not(self, name: str) -> None:
+        place = self.describe(name)
+        other = self.sleeper(**{MARK: f"{place.folder}-other"})
+        try:
+            lab.down(name)
+            assert other.poll() is None
+        finally:
+            other.kill()
+            other.wait()
+
+    def test_a_stranger_that_got_the_same_id_is_not(self, name: str) -> None:
+        stranger = self.sleeper()
+        try:
+            found = identify(stranger.pid)
+            assert found is not None
+            reused = Process(found.pid, found.start - 1)
+            self.describe(name, keeper=reused, etcd=reused)
+            lab.down(name)
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+            stranger.wait()
+
+    def test_an_unreadable_description_does_not_stop_down(self, name: str) -> None:
+        place = self.describe(name)
+        place.description.write_text('{"name": ')
+        stray = self.sleeper(**{MARK: str(place.folder)})
+        until(lambda: bool(living(name)))
+        assert lab.down(name)
+        stray.wait(10)
+        assert not place.folder.exists()
+
+
+def test_a_taken_port_that_was_asked_for_is_refused_before_anything_starts(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"Port {port} of 127.0.0.1 .* choose another with --port"):
+            lab.up(Options(name=name, api_port=port), Progress(silent))
+    assert living(name) == []
+
+
+def test_a_port_that_somebody_took_is_passed_over() -> None:
+    usual = ports.choose("some-name")
+    with socket.create_server(("127.0.0.1", usual.api)):
+        other = ports.choose("some-name")
+    assert usual.api not in (other.api, other.etcd, other.etcd_peer, other.node)
+    assert len({other.api, other.etcd, other.etcd_peer, other.node}) == 4
+
+
+def test_a_full_disk_is_said_before_anything_starts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "_SPACE_NEEDED", 1 << 60)
+    with pytest.raises(LabError, match=r"is full: a lab needs .* LONGHORN_QA_LAB_DIR"):
+        lab.up(Options(name=name), Progress(silent))
+    assert living(name) == []
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "-x", "x-", "X", "a/b", "..", "a" * 41], ids=["empty", "-x", "x-", "X", "a/b", "dots", "too long"]
+)
+def test_a_name_that_cannot_be_a_folder_is_refused(bad: str) -> None:
+    with pytest.raises(LabError, match="choose another name"):
+        paths.lab_paths(bad)
+
+
+def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:
+    place = paths.LabPaths(tmp_path / ("deep" * 20) / "lab")
+    assert len(os.fsencode(place.egress_socket)) <= 100
+    assert paths.LabPaths(tmp_path / ("deep" * 20) / "other").egress_socket != place.egress_socket

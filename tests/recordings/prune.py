@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Copy what the tests need out of a full recording of a real Longhorn, and nothing else.
 
-Usage: python prune.py SOURCE TARGET DUMP, where DUMP is the folder of ``kubectl get -o json`` lists to keep. Objects keep
-every field but managedFields, in their order; watch streams become one event a line. Log files are copied byte by byte,
-wrong ones included: what is wrong with them is what the tests are about.
+Usage: python prune.py SOURCE TARGET DUMP, where DUMP is the folder of ``kubectl get -o json`` lists to keep. Objects
+keep every field but managedFields, in their order; watch streams become one event a line. Log files are copied byte by
+byte, wrong ones included: what is wrong with them is what the tests are about.
 """
 
 from __future__ import annotations

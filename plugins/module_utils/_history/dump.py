@@ -59,7 +59,9 @@ def import_dump(files: Mapping[str, bytes], *, subjects: model.Subjects, at: dat
     read = dump_logs.read_logs(logs, pods=[item.object for item in seen if item.kind == "pods"])
     found.warnings.extend(read.warnings)
     body: list[t.Any] = [*seen, *_logs_as_records(read, at), *_gaps(found, read, at), *_stores(found, at)]
-    kinds = sorted({item.kind for item in seen} | ({"logs"} if read.logs else set()) | ({"store"} if found.stores else set()))
+    kinds = sorted(
+        {item.kind for item in seen} | ({"logs"} if read.logs else set()) | ({"store"} if found.stores else set())
+    )
     start = model.Start(number=1, at=at, subjects=subjects, origin="dump", kinds=tuple(kinds))
     end = model.End(number=1, at=at, reason="dump")
     records = tuple(replace(record, number=number) for number, record in enumerate([start, *body, end], start=1))
@@ -75,7 +77,9 @@ def backups_of_keys(keys: Iterable[Mapping[str, t.Any]]) -> tuple[model.StoredBa
         match = _BACKUP_KEY.search(key)
         if match is not None:
             modified = objects.text(entry, "LastModified")
-            found.append(model.StoredBackup(volume=match.group(1), name=match.group(2), key=key, last_modified=modified))
+            found.append(
+                model.StoredBackup(volume=match.group(1), name=match.group(2), key=key, last_modified=modified)
+            )
     return tuple(found)
 
 

@@ -198,7 +198,9 @@ def _dumped(item: _File, pod: _Pod | None, *, attempt: int) -> DumpedLog:
     )
 
 
-def _missing(known: Mapping[str, _Pod], present: set[tuple[str, int]], named: set[tuple[str, str]]) -> list[tuple[str, str]]:
+def _missing(
+    known: Mapping[str, _Pod], present: set[tuple[str, int]], named: set[tuple[str, str]]
+) -> list[tuple[str, str]]:
     already = {pod for pod, _reason in named}
     return [
         (name, f"attempt {attempt} of pod {name} has no log in the dump")

@@ -146,7 +146,9 @@ def meta_of(document: JsonObject) -> Meta:
     name, uid = text(metadata, "name"), text(metadata, "uid")
     if not name or not uid:
         raise ObjectError(f"an object without metadata.{'name' if not name else 'uid'}")
-    owner: Mapping[str, t.Any] = next((item for item in items(metadata, "ownerReferences") if item.get("controller")), {})
+    owner: Mapping[str, t.Any] = next(
+        (item for item in items(metadata, "ownerReferences") if item.get("controller")), {}
+    )
     owner = owner or next(iter(items(metadata, "ownerReferences")), {})
     return Meta(
         name=name,

@@ -51,7 +51,7 @@ def decode(line: str | bytes) -> model.Record:
         raise RecordError(f"expected a JSON object, found {type(document).__name__}")
     name = document.pop("record", None)
     if name not in _KINDS:
-        raise RecordError(f"expected one of {', '.join(_KINDS)} as \"record\", found {name!r}")
+        raise RecordError(f'expected one of {", ".join(_KINDS)} as "record", found {name!r}')
     return t.cast(model.Record, _build(_KINDS[name], document, where=str(name)))
 
 
@@ -127,7 +127,9 @@ def _parse(hint: t.Any, value: t.Any, *, where: str) -> t.Any:
         return _time(value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    return _expect(isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), value, where, hint.__name__)
+    return _expect(
+        isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), value, where, hint.__name__
+    )
 
 
 def _time(value: t.Any, where: str) -> datetime:

@@ -12,7 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, ArtefactKind, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
+    Artefact,
+    ArtefactKind,
+    Case,
+    Invocation,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
@@ -169,7 +174,7 @@ def _first_added(case: Case) -> int:
 
 
 def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) -> Artefact:
-    """The last Job added before the engine showed it; an earlier one stays possible if it had not ended by the last look."""
+    """The last Job added before the engine showed it; one that still ran at the look before that stays possible."""
     added = [item for item in case.invocations if item.seen.added < sighting.version]
     possible = [item for item in added if item.seen.over is None or item.seen.over >= sighting.before]
     owner = added[-1].position if added else None
@@ -204,7 +209,7 @@ def _between(
     low = owner.get(earlier[-1], 0) if earlier else 0
     high = next((owner[item] for item in order[place + 1 :] if item in owner), len(case.invocations) - 1)
     candidates = tuple(range(low, high + 1)) if case.invocations else ()
-    older = not earlier and not _made_in_record(case) or bool(earlier and earlier[-1] not in owner)
+    older = earlier[-1] not in owner if earlier else not _made_in_record(case)
     artefact = Artefact("snapshot", name, candidates[0] if len(candidates) == 1 and not older else None, candidates)
     artefact.maybe_older = older
     artefact.sources.add("engine log")

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import CronJobSeen, Index, JobSeen, LogFile, PodSeen
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import (
+    CronJobSeen,
+    Index,
+    JobSeen,
+    LogFile,
+    PodSeen,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, UnknownRelease
 

@@ -10,7 +10,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, ArtefactKind, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
+    Artefact,
+    ArtefactKind,
+    Case,
+    Invocation,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
@@ -76,7 +81,10 @@ def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
 def _may_be_anothers(case: Case, made: list[Artefact], kind: ArtefactKind) -> bool:
     """Whether all but one could belong to other Jobs that made none."""
     free = {
-        place for item in made for place in item.candidates if place != item.invocation and not case.invocations[place].made(kind)
+        place
+        for item in made
+        for place in item.candidates
+        if place != item.invocation and not case.invocations[place].made(kind)
     }
     return len(free) >= len(made) - 1
 

@@ -65,7 +65,9 @@ def log_problems(invocation: Invocation) -> list[str]:
     return problems
 
 
-def _read(case: Case, profile: Profile, invocation: Invocation, fault: Fault) -> tuple[CleanUp, list[tuple[str, Evidence]]]:
+def _read(
+    case: Case, profile: Profile, invocation: Invocation, fault: Fault
+) -> tuple[CleanUp, list[tuple[str, Evidence]]]:
     item = CleanUp(invocation=invocation, fault=fault, due=_due(case, invocation, kind_of(fault)))
     item.blind.extend(log_problems(invocation))
     asked: list[tuple[str, Evidence]] = []
@@ -85,9 +87,7 @@ def _read(case: Case, profile: Profile, invocation: Invocation, fault: Fault) ->
     return item, asked
 
 
-def _matches(
-    patterns: tuple[LogPattern, ...], line: Line, case: Case, fault: Fault, *, source: str
-) -> str | None:
+def _matches(patterns: tuple[LogPattern, ...], line: Line, case: Case, fault: Fault, *, source: str) -> str | None:
     """The name that the first matching pattern found ("" if it has none), or None."""
     for pattern in patterns:
         if pattern.source != source or pattern.deletion != fault:

@@ -17,7 +17,9 @@ _ADVICE = {
 
 def advice_for(kind: str) -> str:
     """What would have made this kind of evidence conclusive."""
-    return _ADVICE.get(kind) or f"Record the run with job_record, or add `kubectl get {kind} --watch -o json` to the dump."
+    return (
+        _ADVICE.get(kind) or f"Record the run with job_record, or add `kubectl get {kind} --watch -o json` to the dump."
+    )
 
 
 def require_watched(finding: Finding, case: Case, *kinds: str) -> None:
@@ -33,7 +35,9 @@ def require_invocations(finding: Finding, case: Case) -> None:
         return
     cut = [item for item in case.invocations if item.cut]
     if cut:
-        finding.unclear(f"all {len(cut)} invocations are cut: {cut[0].cut}", advice="Record until invocations are over.")
+        finding.unclear(
+            f"all {len(cut)} invocations are cut: {cut[0].cut}", advice="Record until invocations are over."
+        )
     else:
         finding.unclear(
             f"no Job of CronJob {case.cell.cronjob} was seen", advice="Record longer than one interval of the schedule."

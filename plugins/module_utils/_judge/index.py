@@ -17,7 +17,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import logtex
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
 
 _ENGINE_PROCESS = re.compile(r"(.+)-e-[0-9a-f]+")
-_SNAPSHOT_LINE = re.compile(r"Snapshot: (?:tcp://)?(\S+) (\S+) UserCreated true Created at \S+, Labels map\[(.*)\]$", re.DOTALL)
+_SNAPSHOT_LINE = re.compile(
+    r"Snapshot: (?:tcp://)?(\S+) (\S+) UserCreated true Created at \S+, Labels map\[(.*)\]$", re.DOTALL
+)
 _BACKEND_LINE = re.compile(r"Adding backend: (?:tcp://)?(\S+)$")
 _JOB_LABEL = re.compile(r"(?:^| )RecurringJob:(\S+)")
 _VOLUME_IN_URL = re.compile(r"[?&]volume=([^&\s\"'\]:,]+)")
@@ -129,10 +131,12 @@ def build(history: model.History) -> Index:
 
 
 def _first_list_of_jobs(records: Iterable[model.Record], origin: model.Origin) -> int:
-    """Number of the record that ends the recorder's first LIST of Jobs: Jobs listed until then are older than the run."""
+    """Number of the record that ends the recorder's first LIST of Jobs: what it showed is older than the run."""
     if origin == "dump":
         return 0
-    return next((record.number for record in records if isinstance(record, model.ListDone) and record.kind == "jobs"), 0)
+    return next(
+        (record.number for record in records if isinstance(record, model.ListDone) and record.kind == "jobs"), 0
+    )
 
 
 @dataclass
@@ -174,7 +178,9 @@ class _Collector:
         try:
             lift(record)
         except objects.ObjectError as error:
-            gap = model.Gap(number=record.number, at=record.at, kind=record.kind, reason=f"record {record.number}: {error}")
+            gap = model.Gap(
+                number=record.number, at=record.at, kind=record.kind, reason=f"record {record.number}: {error}"
+            )
             self.index.gaps.setdefault(record.kind, []).append(gap)
 
     def _stamp(self, meta: objects.Meta, *moments: datetime | None) -> None:
@@ -198,7 +204,9 @@ class _Collector:
         seen = self.job_by_uid.get(fact.meta.uid)
         if seen is None:
             baseline = record.via == "list" and record.number < self.baseline_until
-            seen = JobSeen(first=fact, last=fact, baseline=baseline, added=fact.meta.version, added_record=record.number)
+            seen = JobSeen(
+                first=fact, last=fact, baseline=baseline, added=fact.meta.version, added_record=record.number
+            )
             self.job_by_uid[fact.meta.uid] = seen
         if fact.meta.version < seen.added:
             seen.first, seen.added = fact, fact.meta.version
@@ -316,7 +324,9 @@ def _log_file(record: model.Log, content: bytes | None, *, endless: bool) -> Log
 
 def _place_engine_lines(index: Index) -> None:
     """Each creation to its volume: by the line's own prefix, else by the replica's address."""
-    addresses = {address: volume for volume, facts in index.engines.items() for fact in facts for address in fact.replicas}
+    addresses = {
+        address: volume for volume, facts in index.engines.items() for fact in facts for address in fact.replicas
+    }
     for log in index.engine_logs:
         for line in log.lines:
             backend = _BACKEND_LINE.match(line.message)
@@ -334,7 +344,8 @@ def _place(index: Index, log: LogFile, line: Line, match: re.Match[str], address
     address, name, labels = match.groups()
     process = _ENGINE_PROCESS.fullmatch(line.prefix)
     label = _JOB_LABEL.search(labels)
-    snapshot = LoggedSnapshot(name=name, job=label.group(1) if label else "", path=log.path, line=line.number)
+    job = label.group(1) if label else ""
+    snapshot = LoggedSnapshot(name=name, job=job, path=evidence_path(log), line=line.number)
     volume = process.group(1) if process else addresses.get(address, "")
     if volume:
         known = index.engine_snapshots.setdefault(volume, [])
@@ -347,5 +358,3 @@ def _place(index: Index, log: LogFile, line: Line, match: re.Match[str], address
 def evidence_path(log: LogFile) -> str:
     """How a report names a log file: as the dump did, if it came from one."""
     return log.origin or log.path
-
-

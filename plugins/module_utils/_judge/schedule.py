@@ -113,4 +113,8 @@ def _superseded(case: Case, tick: datetime) -> bool:
     before = [item for item in case.invocations if item.tick is None or item.tick < tick]
     if not later:
         return False
-    return any(item.seen.last.ended is None or item.seen.last.ended > tick for item in before if item.seen.added < later[0].seen.added)
+    return any(
+        item.seen.last.ended is None or item.seen.last.ended > tick
+        for item in before
+        if item.seen.added < later[0].seen.added
+    )

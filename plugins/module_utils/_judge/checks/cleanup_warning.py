@@ -46,7 +46,9 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
     for item in due:
         _one(finding, item, live=live, last=item is due[-1])
-    finding.right.append(f"{sum(bool(item.warned) for item in due)} of {len(due)} Jobs over retain have the {fault} warning")
+    finding.right.append(
+        f"{sum(bool(item.warned) for item in due)} of {len(due)} Jobs over retain have the {fault} warning"
+    )
 
 
 def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
@@ -58,7 +60,9 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
     elif item.done:
         finding.unclear(f"{fault} succeeded in Job {name}, so there was nothing to warn about", *item.done)
     elif item.blind:
-        finding.unclear(f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs"))
+        finding.unclear(
+            f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs")
+        )
     elif not live or (item.asked and last):
         finding.unclear(f"{fault} of Job {name} is not known to have failed, so no warning could be due", *item.asked)
     else:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count
@@ -40,7 +42,7 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
 
 def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
     where = Evidence(f"cronjobs/{case.cell.cronjob}", f"resourceVersion {schedule.version}", schedule.expression)
-    by_tick: dict[object, list[str]] = {}
+    by_tick: dict[datetime, list[str]] = {}
     for item in case.invocations:
         if item.tick is not None:
             by_tick.setdefault(item.tick, []).append(item.name)
@@ -52,9 +54,13 @@ def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
             finding.bad(f"one tick has {len(names)} Jobs: {', '.join(names)}", where)
         elif tick not in schedule.all:
             finding.bad(f"Job {names[0]} is of a time that is not in the schedule {schedule.expression!r}", where)
-    for tick in schedule.due:
-        if tick in by_tick:
-            continue
+    _without_job(finding, schedule, [tick for tick in schedule.due if tick not in by_tick], where)
+    finding.right.append(f"{len(by_tick)} ticks of {schedule.expression!r} have one Job each")
+    finding.evidence.append(where)
+
+
+def _without_job(finding: Finding, schedule: Schedule, ticks: list[datetime], where: Evidence) -> None:
+    for tick in ticks:
         shown = tick.strftime("%Y-%m-%dT%H:%M:%SZ")
         if tick in schedule.superseded:
             finding.right.append(f"the tick of {shown} was superseded: the Job before it still ran")
@@ -62,15 +68,12 @@ def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
             finding.right.append(f"the tick of {shown} is cut by the end")
         else:
             finding.bad(f"the tick of {shown} has no Job", where)
-    finding.right.append(f"{len(by_tick)} ticks of {schedule.expression!r} have one Job each")
-    finding.evidence.append(where)
 
 
 def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
     for item in count(case, kind):
-        if item.state == "more":
-            finding.bad(item.text, *item.evidence)
-        elif item.state == "none" and not case.lacks("jobs", "pods", "engines") and item.invocation.seen.last.over:
+        whole = not case.lacks("jobs", "pods", "engines") and item.invocation.seen.last.over
+        if item.state == "more" or (item.state == "none" and whole):
             finding.bad(item.text, *item.evidence)
         elif item.state in ("unknown", "none"):
             finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("engine log"))

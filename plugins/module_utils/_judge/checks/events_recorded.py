@@ -29,7 +29,9 @@ def check(case: Case) -> CheckVerdict:
     """By the CronJob's UID: an earlier CronJob of the same name has events of the same words."""
     by_schedule = [item for item in case.judged if not item.by_hand]
     if case.judged and not by_schedule:
-        return not_applicable(ID, case.cell.volume, "all Jobs were made by hand; the CronJob controller tells nothing of them")
+        return not_applicable(
+            ID, case.cell.volume, "all Jobs were made by hand; the CronJob controller tells nothing of them"
+        )
     finding = Finding()
     grounds.require_watched(finding, case, "jobs", "events")
     grounds.require_invocations(finding, case)

@@ -39,12 +39,16 @@ def check(case: Case) -> CheckVerdict:
 
 def _expect_failure(finding: Finding, case: Case, fault: Fault, items: list[CleanUp]) -> None:
     if not items:
-        finding.unclear(f"{fault} was never due: no judged Job went over retain {case.cell.retain}", advice=_longer(fault))
+        finding.unclear(
+            f"{fault} was never due: no judged Job went over retain {case.cell.retain}", advice=_longer(fault)
+        )
         return
     for item in items:
         name = item.invocation.name
         if item.done:
-            finding.unclear(f"{fault} succeeded in Job {name}, so the fault was not live", *item.done, advice=_advice(case, fault))
+            finding.unclear(
+                f"{fault} succeeded in Job {name}, so the fault was not live", *item.done, advice=_advice(case, fault)
+            )
         elif item.failed:
             finding.evidence.extend(item.failed)
         elif item.asked:
@@ -56,7 +60,8 @@ def _expect_failure(finding: Finding, case: Case, fault: Fault, items: list[Clea
         else:
             advice = grounds.advice_for("logs") if item.blind else _advice(case, fault)
             why = item.blind[0] if item.blind else "its log shows no attempt"
-            finding.unclear(f"{fault} in Job {name} is not known to have been tried: {why}", item.invocation.evidence, advice=advice)
+            text = f"{fault} in Job {name} is not known to have been tried: {why}"
+            finding.unclear(text, item.invocation.evidence, advice=advice)
     failed = sum(bool(item.failed) for item in items)
     finding.right.append(f"{fault} was tried and failed in {failed} of {len(items)} Jobs over retain")
 
@@ -88,7 +93,7 @@ def _advice(case: Case, fault: Fault) -> str:
         if fault in case.index.subjects.default_engine_faults:
             return "The default engine image was stated to fail this deletion: check that it really does."
         return (
-            f"Longhorn {profile.release} does {fault} with the default engine image, so the volume's own never sees it: "
+            f"Longhorn {profile.release} does {fault} with the default engine image; the volume's own never sees it: "
             "make the failing image the default engine image too (best_effort_cleanup_default_engine_image)."
         )
     return "Check that the volume runs the failing engine image."

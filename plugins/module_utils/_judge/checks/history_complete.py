@@ -8,7 +8,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.model import 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Evidence, Finding, conclude
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Evidence,
+    Finding,
+    conclude,
+)
 
 ID = "history-complete"
 
@@ -21,7 +26,8 @@ def check(case: Case) -> CheckVerdict:
     index = case.index
     if index.origin == "dump":
         finding.unclear(
-            "what a foreign dump leaves out cannot be seen", advice="Record the run with job_record to have this proven."
+            "what a foreign dump leaves out cannot be seen",
+            advice="Record the run with job_record to have this proven.",
         )
     grounds.require_watched(finding, case, *KINDS)
     for problem in index.history.damage:
@@ -31,7 +37,9 @@ def check(case: Case) -> CheckVerdict:
     _logs(finding, case)
     if index.ended is None:
         finding.unclear("the record has no end: the recorder was cut off")
-    finding.right.append(f"{len(index.history.records)} records without a hole, and the log of every attempt to its end")
+    finding.right.append(
+        f"{len(index.history.records)} records without a hole, and the log of every attempt to its end"
+    )
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 
@@ -52,7 +60,9 @@ def _gaps(finding: Finding, case: Case) -> None:
                 continue
             if kind == "logs" and gap.subject and gap.subject not in pods and not _service(gap):
                 continue
-            finding.unclear(f"gap in {kind}: {gap.reason}", Evidence(f"gap in {kind}", f"record {gap.number}", gap.subject))
+            finding.unclear(
+                f"gap in {kind}: {gap.reason}", Evidence(f"gap in {kind}", f"record {gap.number}", gap.subject)
+            )
 
 
 def _service(gap: Gap) -> bool:
@@ -61,7 +71,9 @@ def _service(gap: Gap) -> bool:
 
 def _logs(finding: Finding, case: Case) -> None:
     closed = {
-        record.path: record for record in case.index.history.records if isinstance(record, Log) and record.state == "closed"
+        record.path: record
+        for record in case.index.history.records
+        if isinstance(record, Log) and record.state == "closed"
     }
     for invocation in case.judged:
         for attempt in invocation.attempts:

@@ -22,7 +22,9 @@ def check(case: Case) -> CheckVerdict:
         elif last.complete:
             finding.evidence.append(invocation.evidence)
         else:
-            finding.unclear(f"Job {invocation.name} was deleted before it ended, while its CronJob lived", invocation.evidence)
+            finding.unclear(
+                f"Job {invocation.name} was deleted before it ended, while its CronJob lived", invocation.evidence
+            )
     complete = sum(item.seen.last.complete for item in case.judged)
     if complete:
         finding.right.append(f"{complete} Jobs are Complete, none Failed")

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Evidence, Finding, conclude
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Evidence,
+    Finding,
+    conclude,
+)
 
 ID = "no-overlap"
 

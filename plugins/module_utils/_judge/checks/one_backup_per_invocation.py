@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, surplus
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import Count, count, surplus
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
 
@@ -39,21 +39,7 @@ def _none(finding: Finding, case: Case) -> None:
 
 def _exactly_one(finding: Finding, case: Case) -> None:
     for item in count(case, "backup"):
-        invocation = item.invocation
-        problems = log_problems(invocation)
-        if item.state == "one":
-            finding.evidence.extend(item.evidence)
-            _of_own_snapshot(finding, case, invocation, item.artefacts[0])
-        elif item.state == "more":
-            finding.bad(item.text, *item.evidence)
-        elif item.state == "none" and not problems and not case.lacks("jobs", "pods", "engines"):
-            finding.bad(item.text, *item.evidence)
-        elif item.state == "skipped":
-            finding.right.append(item.text)
-        else:
-            finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("logs"))
-        for problem in problems:
-            finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
+        _one(finding, case, item)
     grounds.require_watched(finding, case, "pods")
     extra = surplus(case, "backup")
     for artefact in extra:
@@ -66,9 +52,28 @@ def _exactly_one(finding: Finding, case: Case) -> None:
         finding.right.append(f"each of {len(case.judged)} Jobs made exactly one backup, of its own snapshot")
 
 
+def _one(finding: Finding, case: Case, item: Count) -> None:
+    invocation = item.invocation
+    problems = log_problems(invocation)
+    whole = not problems and not case.lacks("jobs", "pods", "engines")
+    if item.state == "one":
+        finding.evidence.extend(item.evidence)
+        _of_own_snapshot(finding, case, invocation, item.artefacts[0])
+    elif item.state == "more" or (item.state == "none" and whole):
+        finding.bad(item.text, *item.evidence)
+    elif item.state == "skipped":
+        finding.right.append(item.text)
+    else:
+        finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("logs"))
+    for problem in problems:
+        finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
+
+
 def _of_own_snapshot(finding: Finding, case: Case, invocation: Invocation, backup: Artefact) -> None:
     own = {item.name for item in invocation.snapshots}
-    others = {item.name: other.name for other in case.invocations for item in other.snapshots if other is not invocation}
+    others = {
+        item.name: other.name for other in case.invocations for item in other.snapshots if other is not invocation
+    }
     if not backup.snapshot:
         finding.unclear(
             f"of which snapshot backup {backup.name} was made is not known",

@@ -21,9 +21,7 @@ def check(case: Case) -> CheckVerdict:
     for item in count(case, "snapshot"):
         if item.state == "one":
             finding.evidence.extend(item.evidence)
-        elif item.state == "more":
-            finding.bad(item.text, *item.evidence)
-        elif item.state == "none" and complete:
+        elif item.state == "more" or (item.state == "none" and complete):
             finding.bad(item.text, *item.evidence)
         elif item.state == "skipped":
             finding.right.append(item.text)
@@ -53,7 +51,9 @@ def _require_engine_log(finding: Finding, case: Case) -> None:
             finding.unclear(f"the engine's log {log.path}: {log.problem}", advice=advice)
     for stray in case.index.stray_snapshots:
         if stray.job in ("", case.cell.job):
-            finding.unclear(f"{stray.path} line {stray.line}: snapshot {stray.name} of an unknown volume", advice=advice)
+            finding.unclear(
+                f"{stray.path} line {stray.line}: snapshot {stray.name} of an unknown volume", advice=advice
+            )
     logged = {item.name for item in case.index.engine_snapshots.get(case.cell.volume, [])}
     shown = [item for item in case.artefacts("snapshot") if "api" in item.sources and item.name not in logged]
     if case.index.engine_logs:

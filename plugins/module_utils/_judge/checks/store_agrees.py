@@ -24,13 +24,7 @@ def check(case: Case) -> CheckVerdict:
     finding = Finding()
     grounds.require_watched(finding, case, "jobs", "pods", "engines")
     grounds.require_invocations(finding, case)
-    listings = [store for store in case.index.stores if not store.error]
-    if not listings:
-        error = next((store.error for store in case.index.stores if store.error), "")
-        why = f"the store could not be listed: {error}" if error else "the store was not listed"
-        finding.unclear(why, advice=grounds.advice_for("store"))
-    for gap in case.index.gaps.get("store", []):
-        finding.unclear(f"store: {gap.reason}", advice=grounds.advice_for("store"))
+    listings = _listings(finding, case)
     for invocation in case.judged:
         for problem in log_problems(invocation):
             finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
@@ -48,9 +42,18 @@ def check(case: Case) -> CheckVerdict:
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 
-def _one(
-    finding: Finding, case: Case, invocation: Invocation, artefact: Artefact, listings: list[model.Store]
-) -> None:
+def _listings(finding: Finding, case: Case) -> list[model.Store]:
+    listings = [store for store in case.index.stores if not store.error]
+    if not listings:
+        error = next((store.error for store in case.index.stores if store.error), "")
+        why = f"the store could not be listed: {error}" if error else "the store was not listed"
+        finding.unclear(why, advice=grounds.advice_for("store"))
+    for gap in case.index.gaps.get("store", []):
+        finding.unclear(f"store: {gap.reason}", advice=grounds.advice_for("store"))
+    return listings
+
+
+def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefact, listings: list[model.Store]) -> None:
     evidence = artefact.evidence[:3]
     name = f"backup {artefact.name} of Job {invocation.name}"
     finding.evidence.extend(evidence)
@@ -66,7 +69,7 @@ def _one(
 
 
 def _listed_after(case: Case, invocation: Invocation, listings: list[model.Store]) -> bool:
-    """Whether the store was listed while this Job's backup had to be there: after it, and before a later Job's clean-up."""
+    """Whether the store was listed while the Job's backup had to be there: after it, before a later Job's clean-up."""
     later = case.invocations[invocation.position + 1 :]
     if case.index.origin == "recorder":
         start = invocation.seen.over_record
@@ -87,6 +90,8 @@ def _loose(finding: Finding, case: Case, artefact: Artefact) -> None:
             why = (unseen or problems)[0]
             finding.unclear(f"backup {artefact.name} is known to the store only, but {why}", *artefact.evidence)
         else:
-            finding.bad(f"backup {artefact.name} is in the store, but neither a Job nor the API knows it", *artefact.evidence)
+            finding.bad(
+                f"backup {artefact.name} is in the store, but neither a Job nor the API knows it", *artefact.evidence
+            )
     else:
         finding.unclear(f"which Job made backup {artefact.name} is not known", *artefact.evidence)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes a history out of other tools' files: what the module of this name does."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import (
+    RECORDS,
+    HistoryWriter,
+    open_for_writing,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
+from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import RELEASES, release_of
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict, LonghornQAError
+
+MAX_FILE = 512 * 1024 * 1024
+MAX_FILES = 20_000
+
+_COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
+
+
+def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime | None = None) -> dict[str, t.Any]:
+    """The module: read the dump, find out what it is about, write the history."""
+    dump, history = Path(params["dump"]), Path(params["history"])
+    stated = _stated_cells(params.get("expect") or [])
+    _require_known(params.get("longhorn_release") or "")
+    files = _read(dump)
+    moment = now or datetime.now(tz=timezone.utc)
+    first = import_dump(files, subjects=model.Subjects(release=""), at=moment)
+    found = [record for record in first.history.records if isinstance(record, model.ObjectSeen)]
+    if not found:
+        raise BadInput(
+            "nothing in it is a Kubernetes object",
+            subject=str(dump),
+            expected="`kubectl get -o json` lists or watch streams of cronjobs, jobs, pods, events, engines",
+            seen=f"{len(files)} files" + (f", first problem: {first.warnings[0]}" if first.warnings else ""),
+            advice="Name the folder that holds the dump.",
+        )
+    subjects = model.Subjects(
+        release=params.get("longhorn_release") or _release(found),
+        namespace=params.get("namespace") or "longhorn-system",
+        cells=stated or _cells(found),
+        default_engine_faults=tuple(params.get("default_engine_faults") or ()),
+    )
+    result = {
+        "changed": True,
+        "history": str(history),
+        "records": len(first.history.records),
+        "release": subjects.release,
+        "cells": [cell.volume for cell in subjects.cells],
+        "import_warnings": list(first.warnings),
+    }
+    if not check_mode:
+        _write(history, first, subjects)
+    return result
+
+
+def _stated_cells(cells: Sequence[Mapping[str, t.Any]]) -> tuple[model.Cell, ...]:
+    found = []
+    for place, cell in enumerate(cells):
+        try:
+            found.append(cell_from({"cron": "", "retain": 1, **cell}))
+        except RecordError as error:
+            raise BadInput(
+                f"entry {place + 1} is not a cell: {error}",
+                subject="expect",
+                advice="A cell has volume, task, job, cronjob, and may have cron, retain, engine_image and faults.",
+            ) from error
+    return tuple(found)
+
+
+def _require_known(release: str) -> None:
+    if release and release not in RELEASES:
+        raise BadInput(
+            "the release has no profile",
+            subject="longhorn_release",
+            expected=f"one of {', '.join(RELEASES)}",
+            seen=release,
+            advice="State the one your build was made from, or leave it empty to be judged by the contract alone.",
+        )
+
+
+def _read(dump: Path) -> dict[str, bytes]:
+    if not dump.is_dir():
+        raise BadInput(
+            "there is no such folder", subject=str(dump), advice="Give the folder that holds the dump's files."
+        )
+    paths = sorted(path for path in dump.rglob("*") if path.is_file() and not path.is_symlink())
+    if len(paths) > MAX_FILES:
+        raise BadInput(
+            "too many files", subject=str(dump), expected=f"at most {MAX_FILES}", seen=str(len(paths)),
+            advice="Give the folder of one dump only.",
+        )  # fmt: skip
+    files = {}
+    for path in paths:
+        try:
+            size = path.stat().st_size
+            if size > MAX_FILE:
+                raise BadInput(
+                    "the file is too large", subject=str(path), expected=f"at most {MAX_FILE} bytes", seen=str(size),
+                    advice="Leave it out, or cut it at a line's end.",
+                )  # fmt: skip
+            files[path.relative_to(dump).as_posix()] = path.read_bytes()
+        except OSError as error:
+            raise LonghornQAError(
+                "the file cannot be read", subject=str(path), seen=error.strerror or str(error),
+                advice="Check its permissions.",
+            ) from error  # fmt: skip
+    return files
+
+
+def _release(found: Iterable[model.ObjectSeen]) -> str:
+    """What the recurring jobs' own image says: they run longhorn-manager."""
+    for record in found:
+        if record.kind == "cronjobs":
+            spec = objects.mapping(record.object, "spec")
+            template = objects.mapping(objects.mapping(spec, "jobTemplate"), "spec")
+            pod = objects.mapping(objects.mapping(template, "template"), "spec")
+            for container in objects.items(pod, "containers"):
+                image = objects.text(container, "image")
+                release = release_of(image) if _COMMAND_RELEASES.search(image) else ""
+                if release in RELEASES:
+                    return release
+    return ""
+
+
+def _cells(found: Iterable[model.ObjectSeen]) -> tuple[model.Cell, ...]:
+    """A cell for each CronJob that Longhorn made; nobody has said what should fail, so nothing is expected."""
+    cells: dict[str, model.Cell] = {}
+    for record in found:
+        if record.kind != "cronjobs":
+            continue
+        metadata = objects.mapping(record.object, "metadata")
+        name = objects.text(metadata, "name")
+        volume = objects.text(objects.mapping(metadata, "labels"), objects.VOLUME_LABEL)
+        if volume and name.startswith(volume + "-") and name.endswith("-c"):
+            spec = objects.mapping(record.object, "spec")
+            command = _command(spec)
+            cells[name] = model.Cell(
+                volume=volume,
+                task="backup" if "--backup" in command or "--backuptarget" in command else "snapshot",
+                job=name[len(volume) + 1 : -2],
+                cronjob=name,
+                cron=objects.text(spec, "schedule"),
+                retain=_retain(command),
+            )
+    return tuple(cells[name] for name in sorted(cells))
+
+
+def _command(spec: Mapping[str, t.Any]) -> list[str]:
+    template = objects.mapping(objects.mapping(spec, "jobTemplate"), "spec")
+    containers = objects.items(objects.mapping(objects.mapping(template, "template"), "spec"), "containers")
+    words: list[t.Any] = [word for item in containers for key in ("command", "args") for word in item.get(key) or []]
+    return [word for word in words if isinstance(word, str)]
+
+
+def _retain(command: list[str]) -> int:
+    place = command.index("--retain") + 1 if "--retain" in command else len(command)
+    return int(command[place]) if place < len(command) and command[place].isdecimal() else 1
+
+
+def _write(folder: Path, imported: Imported, subjects: model.Subjects) -> None:
+    if (folder / RECORDS).exists():
+        raise Conflict(
+            "there is a history already", subject=str(folder), advice="Give a folder that does not exist or is empty."
+        )
+    records = imported.history.records
+    kinds = next(record.kinds for record in records if isinstance(record, model.Start))
+    with open_for_writing(folder, subjects, kinds=kinds, origin="dump") as writer:
+        opened: dict[str, model.Log] = {}
+        for record in records:
+            _copy(writer, record, imported.history.logs, opened)
+        for warning in imported.warnings:
+            writer.note(warning)
+        writer.end("dump")
+
+
+def _copy(writer: HistoryWriter, record: model.Record, logs: Mapping[str, bytes], opened: dict[str, model.Log]) -> None:
+    if isinstance(record, model.ObjectSeen):
+        writer.object(record.kind, record.change, record.object, via=record.via)
+    elif isinstance(record, model.Store):
+        writer.store(record.target, record.backups, record.error)
+    elif isinstance(record, model.Gap):
+        writer.gap(record.kind, record.reason, subject=record.subject)
+    elif isinstance(record, model.Log) and record.state == "opened":
+        folder = record.path.split("/")[1]
+        opened[record.path] = writer.log_opened(folder, record.pod, record.container, record.attempt)
+    elif isinstance(record, model.Log):
+        file = writer.log_file(opened[record.path])
+        try:
+            file.append(logs[record.path])
+        finally:
+            file.close()
+        writer.log_closed(opened[record.path], size=record.bytes, complete=record.complete, reason=record.reason)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A judgement as the JSON document that all other forms are made from. Its schema is in schema.py."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import (
+    CellJudgement,
+    InvocationSummary,
+    Judgement,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, RunVerdict
+
+SCHEMA = "longhorn.qa/report/1"
+
+_ORDER: tuple[RunVerdict, ...] = ("broken", "fail", "inconclusive", "pass")
+
+Document = dict[str, t.Any]
+
+
+def document(
+    judgements: Sequence[Judgement], *, histories: Sequence[str], generated: datetime | None = None
+) -> Document:
+    """One report over one or more histories. ``histories`` says where each came from."""
+    runs = [_run(item, source) for item, source in zip(judgements, histories, strict=True)]
+    verdicts = {item.verdict for item in judgements} or {"broken"}
+    return {
+        "schema": SCHEMA,
+        "generated": format_time(generated) if generated is not None else "",
+        "verdict": next(word for word in _ORDER if word in verdicts),
+        "runs": runs,
+    }
+
+
+def _run(judgement: Judgement, source: str) -> Document:
+    subjects = judgement.subjects
+    return {
+        "history": source,
+        "origin": judgement.origin,
+        "release": subjects.release,
+        "namespace": subjects.namespace,
+        "run_id": subjects.run_id,
+        "default_engine_faults": list(subjects.default_engine_faults),
+        "verdict": judgement.verdict,
+        "reason": judgement.reason,
+        "cells": [_cell(cell) for cell in judgement.cells],
+    }
+
+
+def _cell(judgement: CellJudgement) -> Document:
+    cell = judgement.cell
+    return {
+        "volume": cell.volume,
+        "task": cell.task,
+        "job": cell.job,
+        "cronjob": cell.cronjob,
+        "cron": cell.cron,
+        "retain": cell.retain,
+        "engine_image": cell.engine_image,
+        "faults": None if cell.faults is None else list(cell.faults),
+        "verdict": judgement.verdict,
+        "invocations": [_invocation(item) for item in judgement.invocations],
+        "checks": [_check(item) for item in judgement.checks],
+    }
+
+
+def _invocation(item: InvocationSummary) -> Document:
+    return {
+        "job": item.name,
+        "tick": format_time(item.tick) if item.tick is not None else "",
+        "by_hand": item.by_hand,
+        "judged": not item.cut,
+        "cut": item.cut,
+        "state": item.state,
+        "attempts": item.attempts,
+        "snapshots": list(item.snapshots),
+        "backups": list(item.backups),
+    }
+
+
+def _check(item: CheckVerdict) -> Document:
+    return {
+        "check": item.check,
+        "volume": item.volume,
+        "verdict": item.verdict,
+        "summary": item.summary,
+        "evidence": [asdict(evidence) for evidence in item.evidence],
+        "advice": item.advice,
+        "known_issue": item.known_issue,
+    }

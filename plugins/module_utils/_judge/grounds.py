@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from collections.abc import Sequence
+
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Finding
 
 _ADVICE = {
@@ -42,6 +44,14 @@ def require_invocations(finding: Finding, case: Case) -> None:
         finding.unclear(
             f"no Job of CronJob {case.cell.cronjob} was seen", advice="Record longer than one interval of the schedule."
         )
+
+
+def jobs(invocations: Sequence[Invocation]) -> str:
+    """Several Jobs by name, or the first and the last of many."""
+    names = [item.name for item in invocations]
+    if len(names) == 1:
+        return f"Job {names[0]}"
+    return f"Jobs {', '.join(names)}" if len(names) <= 2 else f"{len(names)} Jobs ({names[0]} to {names[-1]})"
 
 
 def note_cut(finding: Finding, case: Case) -> None:

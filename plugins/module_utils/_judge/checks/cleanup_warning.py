@@ -46,6 +46,10 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
     for item in due:
         _one(finding, item, live=live, last=item is due[-1])
+    succeeded = [item for item in due if item.done and not item.failed]
+    if succeeded:
+        text = f"{fault} succeeded in {grounds.jobs([item.invocation for item in succeeded])}: nothing to warn about"
+        finding.unclear(text, *(where for item in succeeded for where in item.done))
     finding.right.append(
         f"{sum(bool(item.warned) for item in due)} of {len(due)} Jobs over retain have the {fault} warning"
     )
@@ -58,7 +62,7 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
     elif item.fatal:
         finding.bad(f"Job {name} has no {fault} warning; the failure ended the attempt", *item.fatal)
     elif item.done:
-        finding.unclear(f"{fault} succeeded in Job {name}, so there was nothing to warn about", *item.done)
+        return  # told once for all Jobs
     elif item.blind:
         finding.unclear(
             f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs")

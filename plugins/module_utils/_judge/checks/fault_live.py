@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import CleanUp, clean_ups, kind_of
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
+    Evidence,
     Finding,
     conclude,
     not_applicable,
@@ -44,26 +47,27 @@ def _expect_failure(finding: Finding, case: Case, fault: Fault, items: list[Clea
         )
         return
     for item in items:
-        name = item.invocation.name
-        if item.done:
-            finding.unclear(
-                f"{fault} succeeded in Job {name}, so the fault was not live", *item.done, advice=_advice(case, fault)
-            )
-        elif item.failed:
-            finding.evidence.extend(item.failed)
-        elif item.asked:
-            finding.unclear(
-                f"{fault} was asked for by Job {name}; whether it failed is not known",
-                *item.asked,
-                advice=grounds.advice_for("manager log"),
-            )
-        else:
-            advice = grounds.advice_for("logs") if item.blind else _advice(case, fault)
-            why = item.blind[0] if item.blind else "its log shows no attempt"
-            text = f"{fault} in Job {name} is not known to have been tried: {why}"
-            finding.unclear(text, item.invocation.evidence, advice=advice)
+        finding.evidence.extend(item.failed)
+    succeeded = [item for item in items if item.done]
+    if succeeded:
+        text = f"{fault} succeeded in {_jobs(succeeded)}, so the fault was not live"
+        finding.unclear(text, *_all(item.done for item in succeeded), advice=_advice(case, fault))
+    asked = [item for item in items if item.asked and not item.failed and not item.done]
+    if asked:
+        text = f"{fault} was asked for by {_jobs(asked)}; whether it failed is not known"
+        finding.unclear(text, *_all(item.asked for item in asked), advice=grounds.advice_for("manager log"))
+    for item in items:
+        if not (item.failed or item.done or item.asked):
+            _not_tried(finding, case, item)
     failed = sum(bool(item.failed) for item in items)
     finding.right.append(f"{fault} was tried and failed in {failed} of {len(items)} Jobs over retain")
+
+
+def _not_tried(finding: Finding, case: Case, item: CleanUp) -> None:
+    advice = grounds.advice_for("logs") if item.blind else _advice(case, item.fault)
+    why = item.blind[0] if item.blind else "its log shows no attempt"
+    text = f"{item.fault} in Job {item.invocation.name} is not known to have been tried: {why}"
+    finding.unclear(text, item.invocation.evidence, advice=advice)
 
 
 def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
@@ -81,6 +85,14 @@ def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp]) -> Non
             advice = grounds.advice_for("manager log" if item.asked else "logs")
             finding.unclear(f"that {fault} succeeded in Job {name} is not known: {why}", *item.asked, advice=advice)
     finding.right.append(f"{fault} succeeded in {len(items)} Jobs over retain, as it should here")
+
+
+def _jobs(items: list[CleanUp]) -> str:
+    return grounds.jobs([item.invocation for item in items])
+
+
+def _all(evidence: Iterable[list[Evidence]]) -> list[Evidence]:
+    return [item for part in evidence for item in part]
 
 
 def _longer(fault: Fault) -> str:

@@ -62,6 +62,7 @@ class HistoryWriter:
         self.folder = folder
         self.resumed_after: model.Record | None = None  # last record of an earlier recording into the same folder
         self._clock = clock
+        self.gaps = 0  # written by us
         self._mutex = threading.Lock()
         self._number = 0
         with _Told(folder):
@@ -131,6 +132,7 @@ class HistoryWriter:
 
     def gap(self, kind: str, reason: str, **details: t.Any) -> model.Gap:
         """Something that could not be seen. Details: since, until, subject."""
+        self.gaps += 1
         return self._append(model.Gap, kind=kind, reason=reason, **details)
 
     def clock(self, source: str, offset: float) -> model.Clock:

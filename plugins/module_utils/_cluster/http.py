@@ -51,11 +51,13 @@ class Request:
     body: bytes | None = None
     content_type: str = "application/json"
     timeout: float = 60.0  # longest silence
+    headers: Mapping[str, str] | None = None
+    any_status: bool = False  # the answer of a service behind a proxy is the caller's to read, whatever its status
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer with a status below 400."""
+    """A complete answer, with a status below 400 unless any was asked for."""
 
     status: int
     headers: Mapping[str, str]
@@ -103,7 +105,7 @@ def send(connection: Connection, request: Request) -> Answer:
         body = response.read()
     except Exception as error:
         raise broken(error, request.what, connection.host) from error
-    if response.status >= 400:
+    if response.status >= 400 and not (request.any_status and not _is_status(body)):
         raise refused(connection, request, response=response, body=body)
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
 
@@ -118,7 +120,7 @@ def stream(connection: Connection, request: Request) -> Stream:
 
 
 def _open(connection: Connection, request: Request) -> t.Any:
-    headers = dict(connection.headers)
+    headers = {**connection.headers, **(request.headers or {})}
     if request.body is not None:
         headers["content-type"] = request.content_type
     url = connection.host + request.path + ("?" + urlencode(request.query) if request.query else "")
@@ -205,6 +207,15 @@ def _forbidden(message: str, common: dict[str, t.Any]) -> errors.Forbidden:
         f"{needed} is not granted", status=403, verb=verb, resource=resource, **common,
         advice=f"Grant it by a Role: {needed}." if match else "Grant it by a Role.",
     )  # fmt: skip
+
+
+def _is_status(body: bytes) -> bool:
+    """Whether it is the API server itself that answers."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("kind") == "Status"
 
 
 def message_of(body: bytes) -> str:

@@ -33,7 +33,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
 KINDS = ("cronjobs", "jobs", "pods", "events", "engines", "volumes")
 Reason = t.Literal["invocations", "deadline", "interrupted"]
-Lister = Callable[[Iterable[str]], model.Store | None]
 _LOOK = 0.2
 _BEFORE = timedelta(seconds=5)  # how far before the recording the logs of Longhorn's own pods are kept
 _PATIENCE = 30.0  # for the triggered Job to come by the watch

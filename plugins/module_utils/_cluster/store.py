@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the backup store itself has: the only importer of the S3 library, which is optional.
+
+The store is asked directly where it can be reached. A store that runs inside the cluster is asked through the API
+server's service proxy; the API server takes our Authorization header for itself, so those requests are signed in the
+query, for the host name the store will see: that of the API server.
+A failure is an error, never an empty listing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import json
+import re
+import tempfile
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http, kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.api import Client
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    BadInput,
+    LonghornQAError,
+    MissingLibrary,
+    NotFound,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import StoredBackup
+from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time
+
+try:
+    import boto3
+    from botocore.awsrequest import AWSResponse
+    from botocore.config import Config
+
+    HAS_BOTO3 = True
+except ImportError:
+    HAS_BOTO3 = False
+
+_TARGET = re.compile(r"s3://(?P<bucket>[^@/]+)@(?P<region>[^/]+)/?(?P<path>.*)")
+_CONFIGURATION = re.compile(r"backup_(?P<name>[^/]+)\.cfg")
+_IN_CLUSTER = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?")
+_SERVICE = re.compile(r"(?:(?P<scheme>https?)://)?(?:(?P<namespace>[^/:]+)/)?(?P<name>[^/:]+):(?P<port>[^/:]+)")
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_NOT_SENT = frozenset({"authorization", "host", "user-agent", "accept-encoding", "content-length", "expect"})
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a store is, and where its credentials are."""
+
+    target: str  # Longhorn's URL: s3://bucket@region/path
+    secret: str
+    namespace: str  # of the Secret
+    endpoint: str = ""  # a URL that is reachable from here
+    service: str = ""  # [scheme://][namespace/]name:port inside the cluster
+
+
+@dataclass(frozen=True)
+class _Bucket:
+    name: str
+    region: str
+    path: str
+
+
+@dataclass
+class S3Store:
+    """The backups in one S3 backup target. ``target`` names it without secrets."""
+
+    client: Client
+    location: Location
+    _secret: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[tuple[str, str], StoredBackup] = field(default_factory=dict, init=False)
+
+    @property
+    def target(self) -> str:
+        """The store as Longhorn's backup target names it."""
+        return self.location.target
+
+    def backups(self, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
+        """What the store has of these volumes, or LonghornQAError."""
+        bucket = bucket_of(self.location.target)
+        if not HAS_BOTO3:
+            raise MissingLibrary(
+                "the Python library boto3 is needed to list a backup store", subject=self.target,
+                advice="Install it where the module runs: pip install boto3. Without it the store cannot be compared.",
+            )  # fmt: skip
+        self._secret = self._read_secret()
+        with tempfile.TemporaryDirectory(prefix="longhorn-qa-") as folder:
+            try:
+                s3 = self._connected(bucket, Path(folder))
+                return tuple(one for volume in volumes for one in self._of_volume(s3, bucket, volume))
+            except LonghornQAError:
+                raise
+            except Exception as error:  # the S3 library's errors have many roots
+                raise LonghornQAError(
+                    "the backup store cannot be listed", subject=self.target, seen=self._without_secrets(str(error)),
+                    advice="Check the bucket's name, the credentials' permission to list, and the endpoint.",
+                ) from error  # fmt: skip
+
+    def _read_secret(self) -> dict[str, str]:
+        name, namespace = self.location.secret, self.location.namespace
+        found = self.client.find(kinds.SECRETS, name, namespace=namespace)
+        if found is None:
+            raise NotFound("the credential Secret does not exist", subject=f"Secret {namespace}/{name}")
+        try:
+            data = {key: base64.b64decode(value).decode() for key, value in (found.get("data") or {}).items()}
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise BadInput("the credential Secret is not text", subject=f"Secret {namespace}/{name}") from error
+        missing = [key for key in _KEYS if not data.get(key)]
+        if missing:
+            raise BadInput(
+                "the credential Secret lacks keys", subject=f"Secret {namespace}/{name}", expected=", ".join(_KEYS),
+                seen=", ".join(sorted(data)) or "no keys",
+            )  # fmt: skip
+        return data
+
+    def _connected(self, bucket: _Bucket, folder: Path) -> t.Any:
+        given = self._secret.get("AWS_ENDPOINTS", "").split(",")[0].strip()
+        service = self._service(given)
+        endpoint = self.location.endpoint or given or None
+        style = "virtual" if self._secret.get("VIRTUAL_HOSTED_STYLE") == "true" and service is None else "path"
+        options: dict[str, t.Any] = {
+            "s3": {"addressing_style": style},
+            "retries": {"max_attempts": 2, "mode": "standard"},
+            "connect_timeout": 10,
+            "read_timeout": 30,
+            "response_checksum_validation": "when_required",
+            "request_checksum_calculation": "when_required",
+        }
+        if service is not None:
+            options["signature_version"] = "s3v4-query"
+            api = urlsplit(self.client.host)
+            endpoint = f"{api.scheme}://{api.netloc}"
+        verify: t.Any = None
+        if self._secret.get("AWS_CERT") and service is None:
+            verify = str(folder / "ca.crt")
+            Path(verify).write_text(self._secret["AWS_CERT"], encoding="utf-8")
+        s3 = boto3.session.Session().client(
+            "s3", endpoint_url=endpoint, region_name=bucket.region, verify=verify, config=Config(**options),
+            aws_access_key_id=self._secret[_KEYS[0]], aws_secret_access_key=self._secret[_KEYS[1]],
+        )  # fmt: skip
+        if service is not None:
+            s3.meta.events.register("before-send.s3", _Tunnel(self.client, service, self.target))
+        return s3
+
+    def _service(self, endpoint: str) -> str | None:
+        """The path of the proxied Service, or None when the store is reached directly."""
+        if self.location.endpoint:
+            return None
+        if self.location.service:
+            match = _SERVICE.fullmatch(self.location.service)
+            if match is None:
+                raise BadInput(
+                    "not a Service", subject="store.service", expected="[scheme://][namespace/]name:port",
+                    seen=self.location.service,
+                )  # fmt: skip
+            return _proxy_path(
+                match["namespace"] or self.location.namespace, match["name"], match["port"], match["scheme"]
+            )
+        url = urlsplit(endpoint)
+        match = _IN_CLUSTER.fullmatch(url.hostname or "")
+        if match is None or self.client.find(kinds.SERVICES, match["name"], namespace=match["namespace"]) is None:
+            return None
+        port = str(url.port or (443 if url.scheme == "https" else 80))
+        return _proxy_path(match["namespace"], match["name"], port, url.scheme)
+
+    def _of_volume(self, s3: t.Any, bucket: _Bucket, volume: str) -> Iterator[StoredBackup]:
+        prefix = folder_of(bucket.path, volume) + "backups/"
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents") or ()):
+            match = _CONFIGURATION.fullmatch(item["Key"].removeprefix(prefix))
+            if match is None:
+                continue
+            known = self._known.get((item["Key"], item.get("ETag", "")))
+            if known is None:
+                content = _content(s3, bucket.name, item["Key"])
+                known = _backup(volume, match["name"], item, content)
+                self._known[item["Key"], item.get("ETag", "")] = known
+            yield known
+
+    def _without_secrets(self, text: str) -> str:
+        for value in self._secret.values():
+            if len(value) > 3:
+                text = text.replace(value, "***")
+        return http.shorten(re.sub(r"X-Amz-[A-Za-z]+=[^&\s\"']+", "X-Amz-...", text).encode())
+
+
+def bucket_of(target: str) -> _Bucket:
+    """The parts of an S3 backup target, or BadInput."""
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise BadInput(
+            "this kind of backup store cannot be listed", subject=target, expected="s3://<bucket>@<region>/<path>",
+            advice="What the store holds is then unknown.",
+        )  # fmt: skip
+    return _Bucket(match["bucket"], match["region"], match["path"].strip("/"))
+
+
+def folder_of(path: str, volume: str) -> str:
+    """Where Longhorn keeps a volume's backups, with a slash at the end."""
+    digest = hashlib.sha512(volume.encode()).hexdigest()
+    return (
+        "/".join([part for part in (path.strip("/"), "backupstore/volumes", digest[:2], digest[2:4], volume) if part])
+        + "/"
+    )
+
+
+def _proxy_path(namespace: str, name: str, port: str, scheme: str | None) -> str:
+    service = f"https:{name}:{port}" if scheme == "https" else f"{name}:{port}"
+    return f"/api/v1/namespaces/{namespace}/services/{service}/proxy"
+
+
+def _content(s3: t.Any, bucket: str, key: str) -> bytes:
+    """The object's bytes; empty for one that was deleted between the listing and now."""
+    try:
+        return t.cast(bytes, s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except s3.exceptions.NoSuchKey:
+        return b""
+
+
+def _backup(volume: str, name: str, item: Mapping[str, t.Any], content: bytes) -> StoredBackup:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    stated = document if isinstance(document, dict) else {}
+    labels = stated.get("Labels")
+    return StoredBackup(
+        volume=volume,
+        name=name,
+        key=item["Key"],
+        last_modified=format_time(item["LastModified"]),
+        snapshot=str(stated.get("SnapshotName") or ""),
+        labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+    )
+
+
+class _Body(io.BytesIO):
+    """What the S3 library expects of a connection's answer."""
+
+    def stream(self, **_options: t.Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+@dataclass(frozen=True)
+class _Tunnel:
+    """Sends the S3 library's requests through the API server's service proxy."""
+
+    client: Client
+    prefix: str
+    target: str
+
+    def __call__(self, request: t.Any, **_event: t.Any) -> t.Any:
+        url = urlsplit(request.url)
+        headers = {
+            name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+            for name, value in request.headers.items()
+            if name.lower() not in _NOT_SENT
+        }
+        path = f"{self.prefix}{url.path}?{url.query}" if url.query else f"{self.prefix}{url.path}"
+        sent = http.Request(request.method, path, f"backup store {self.target}", headers=headers, any_status=True)
+        answer = self.client.raw(sent)
+        return AWSResponse(request.url, answer.status, dict(answer.headers), _Body(answer.body))

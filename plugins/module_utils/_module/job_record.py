@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Records a run: checks the options, then lets the recorder work until it is done, and tells what came of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import typing as t
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, open_for_writing
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import KINDS, Outcome, Plan, Recorder
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import cronjob_named
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, store_options
+
+
+def run(
+    params: Mapping[str, t.Any], *, check_mode: bool, client: Client | None = None, clock: Clock = SYSTEM
+) -> dict[str, t.Any]:
+    """The module: one recording into ``history``."""
+    plan = plan_of(params)
+    if check_mode:
+        return {"changed": False, "skipped": True, "msg": "Nothing is recorded in check mode."}
+    client = client or connect(params)
+    client.require_namespace(plan.subjects.namespace)
+    for cell in plan.subjects.cells:
+        cronjob_named(client, cell.cronjob, namespace=plan.subjects.namespace)
+    store = store_options.source(params.get("store"), client=client, namespace=plan.subjects.namespace)
+    watched = (*KINDS, "logs", *(("store",) if store else ()))
+    with open_for_writing(params["history"], plan.subjects, kinds=watched, clock=clock) as writer:
+        recorder = Recorder(client, writer, plan, clock, store=store)
+        with _signals(recorder):
+            outcome = recorder.run()
+        return _result(params["history"], writer, outcome)
+
+
+def plan_of(params: Mapping[str, t.Any]) -> Plan:
+    """The options as a plan, or BadInput."""
+    cells = tuple(_cell(document) for document in params["cells"])
+    if not cells:
+        raise BadInput("there is nothing to record", subject="cells", expected="one cell or more", seen="none")
+    for name in ("cronjob", "volume"):
+        for value, times in Counter(getattr(cell, name) for cell in cells).items():
+            if times > 1:
+                raise BadInput("two cells share it", subject=f"{name} {value}", advice="Each cell needs its own.")
+    for name in ("invocations", "timeout"):
+        if params[name] < 1:
+            raise BadInput("nothing would be recorded", subject=name, expected="1 or more", seen=str(params[name]))
+    subjects = model.Subjects(
+        release=params.get("longhorn_release") or "",
+        namespace=params["namespace"],
+        run_id=params.get("run_id") or "",
+        cells=cells,
+        default_engine_faults=tuple(params.get("default_engine_faults") or ()),
+    )
+    plan = Plan(subjects, params["invocations"], float(params["timeout"]), trigger=bool(params.get("trigger")))
+    _refuse_short(plan)
+    return plan
+
+
+def _cell(document: Mapping[str, t.Any]) -> model.Cell:
+    stated = {key: value for key, value in document.items() if value is not None}
+    try:
+        return records.cell_from(stated)
+    except records.RecordError as error:
+        raise BadInput("not a cell", subject="cells", seen=str(error)) from error
+
+
+def _refuse_short(plan: Plan) -> None:
+    """A deadline before the ticks that are waited for can only be missed."""
+    for cell in plan.subjects.cells:
+        if plan.trigger or not cell.cron:
+            continue
+        problems = cron.problems(cell.cron)
+        if problems:
+            raise BadInput(problems[0], subject=f"cell {cell.volume}", expected="a cron line, five fields")
+        needed = cron.shortest_interval(cell.cron) * plan.invocations
+        if timedelta(seconds=plan.timeout) < needed:
+            raise BadInput(
+                f"the deadline comes before {plan.invocations} ticks of the schedule", subject=f"cell {cell.volume}",
+                expected=f"timeout of {needed.total_seconds():.0f} s or more", seen=f"{plan.timeout:.0f} s",
+                advice="Raise timeout, lower invocations, or set trigger.",
+            )  # fmt: skip
+
+
+@contextmanager
+def _signals(recorder: Recorder) -> Iterator[None]:
+    """A stopped play ends the recording cleanly; only the main thread may change what signals do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {name: signal.signal(name, lambda *_args: recorder.interrupt()) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _result(history: str, writer: HistoryWriter, outcome: Outcome) -> dict[str, t.Any]:
+    return {
+        "changed": True,
+        "history": history,
+        "invocations": outcome.invocations,
+        "records": writer.count,
+        "gaps": writer.gaps,
+        "ended": outcome.ended,
+    }

@@ -17,7 +17,8 @@ find_python() {
         good_python "$PYTHON" && echo "$PYTHON"
         return 0
     fi
-    for candidate in python3 python3.13 python3.12 python3.11 python; do
+    # An existing .venv stays what it is, whichever Python comes first in the search path today.
+    for candidate in "$venv/bin/python" python3 python3.13 python3.12 python3.11 python; do
         if good_python "$candidate"; then
             echo "$candidate"
             return 0

@@ -19,6 +19,7 @@ from longhorn_qa_lab.control_plane import NODE_NAME, Layout
 from longhorn_qa_lab.description import Description
 from longhorn_qa_lab.errors import LabError, PortTaken
 from longhorn_qa_lab.keeper_client import KeeperClient
+from longhorn_qa_lab.longhorn import install as longhorn
 from longhorn_qa_lab.paths import LabPaths
 from longhorn_qa_lab.ports import Ports, says_taken
 from longhorn_qa_lab.processes import Process
@@ -64,8 +65,6 @@ class BringUp:
         installing.join()
         installing.check()
         if self._options.release != NO_LONGHORN:
-            from longhorn_qa_lab.longhorn import install as longhorn
-
             self._progress(f"waiting for Longhorn {self._options.release}")
             longhorn.wait_ready(
                 release=self._options.release, kubeconfig=self._layout.paths.kubeconfig, timeout=_PATIENCE
@@ -114,8 +113,6 @@ class BringUp:
         options, layout = self._options, self._layout
         if options.release == NO_LONGHORN:
             return
-        from longhorn_qa_lab.longhorn import install as longhorn
-
         self._progress(f"installing Longhorn {options.release}")
         longhorn.install(
             release=options.release,

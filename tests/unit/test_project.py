@@ -55,6 +55,11 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (function.end_lineno or 0) - body[0].lineno + 1
 
 
+def is_data(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A manifest with a few blanks to fill in: as long as it has to be, and there is nothing to follow in it."""
+    return len(list(node for node in ast.walk(function) if isinstance(node, ast.stmt))) <= 5
+
+
 def calls(path: Path, name: str) -> list[int]:
     """Line numbers where something called ``name`` is called, as a function or as a method."""
     found = []
@@ -149,7 +154,7 @@ def test_functions_are_short() -> None:
         f"{name_of(path)}: {function.name} has {lines_of(function)} lines"
         for path in PYTHON
         for function in functions(tree_of(path))
-        if lines_of(function) > LONGEST_FUNCTION
+        if lines_of(function) > LONGEST_FUNCTION and not is_data(function)
     ]
     assert found == []
 

@@ -57,7 +57,7 @@ def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def is_data(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """A manifest with a few blanks to fill in: as long as it has to be, and there is nothing to follow in it."""
-    return len(list(node for node in ast.walk(function) if isinstance(node, ast.stmt))) <= 5
+    return len([node for node in ast.walk(function) if isinstance(node, ast.stmt)]) <= 5
 
 
 def calls(path: Path, name: str) -> list[int]:

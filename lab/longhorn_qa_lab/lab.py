@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,18 @@ def _make_folders(place: LabPaths) -> None:
     for folder in (place.folder, place.logs, place.node):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     place.etcd.mkdir(mode=0o700, exist_ok=True)
-    place.egress_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _own(place.egress_socket.parent)
+
+
+def _own(folder: Path) -> None:
+    """The socket's folder may lie where everybody may write: it has to be ours alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seen = folder.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+        raise LabError(
+            f"{folder} is to hold the lab's socket, but it is not a folder of yours alone: remove it, or point "
+            "LONGHORN_QA_LAB_DIR to a folder with a shorter path."
+        )
 
 
 def _check_space(place: LabPaths) -> None:

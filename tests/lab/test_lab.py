@@ -118,7 +118,10 @@ def test_killed_while_starting_leaves_no_process_and_the_next_start_recovers(nam
     assert again.returncode == 0, again.stderr
     assert command("lab", "status", name).returncode == 0
 
-    found = lab_of(name)
+    found = lab.find(name)
+    found.processes["kube-scheduler"].signal(signal.SIGKILL)
+    until(lambda: lab.health(found) == "broken")
+    assert command("lab", "status", name).returncode == 1
     os.kill(found.keeper.pid, signal.SIGKILL)  # the worst that can happen to a running lab
     until(lambda: not living(name))
     status = command("lab", "status", name)
@@ -137,10 +140,6 @@ def test_interrupted_while_starting_cleans_up(name: str) -> None:
     assert "Traceback" not in err
     assert living(name) == []
     assert not paths.lab_paths(name).folder.exists()
-
-
-def lab_of(name: str) -> Description:
-    return lab.find(name)
 
 
 class TestLeftovers:
@@ -241,6 +240,18 @@ def test_a_full_disk_is_said_before_anything_starts(name: str, monkeypatch: pyte
 def test_a_name_that_cannot_be_a_folder_is_refused(bad: str) -> None:
     with pytest.raises(LabError, match="choose another name"):
         paths.lab_paths(bad)
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    monkeypatch.setattr(paths.LabPaths, "egress_socket", open_to_all / "egress.sock")
+    with pytest.raises(LabError, match="not a folder of yours alone"):
+        lab.up(Options(name=name), Progress(silent))
+    assert living(name) == []
 
 
 def test_a_deep_folder_gets_its_socket_elsewhere(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ sources are known to build.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from longhorn_qa_lab.errors import Missing, Unavailable
+from longhorn_qa_lab.errors import LabError, Missing, Unavailable
+from longhorn_qa_lab.processes import die_with_parent
 
 SUITE = "bookworm"
 _TOOLS = ("apt-get", "dpkg-deb", "tar")
@@ -95,10 +97,12 @@ class Apt:
                 text=True,
                 errors="replace",
                 timeout=_SECONDS,
+                preexec_fn=die_with_parent,
             )
         except subprocess.TimeoutExpired as error:
             raise Unavailable(f"apt-get {arguments[0]} did not end within {_SECONDS} s") from error
         if done.returncode != 0:
+            check_for_full_disk(done.stdout.splitlines())
             told = " / ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
             raise Unavailable(f"apt-get {arguments[0]} failed with status {done.returncode}: {told}")
 
@@ -107,7 +111,30 @@ def unpack(packages: Iterable[Path], into: Path) -> None:
     """Lays binary packages' files into a folder; no maintainer script runs."""
     into.mkdir(parents=True, exist_ok=True)
     for package in packages:
-        subprocess.run(["dpkg-deb", "-x", package, into], check=True, stdin=subprocess.DEVNULL)
+        call(["dpkg-deb", "-x", str(package), str(into)])
+
+
+def call(command: Sequence[str]) -> None:
+    """Runs one tool; its last words become the error."""
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        preexec_fn=die_with_parent,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()[-_LAST_LINES:]
+        check_for_full_disk(lines)
+        raise LabError(f"{command[0]} failed with status {done.returncode}: {' / '.join(lines)}")
+
+
+def check_for_full_disk(lines: Iterable[str]) -> None:
+    """Tools put it into words; callers know the error by its number."""
+    if any("no space left on device" in line.lower() for line in lines):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def read_sources(etc: Path) -> list[Source]:

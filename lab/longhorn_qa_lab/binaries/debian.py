@@ -84,7 +84,7 @@ def _unpack_source(downloads: Path, gopath: Path) -> Path:
         raise LabError(f"Debian's Kubernetes source has {len(archives)} upstream archives, expected one.")
     parent = gopath / "src" / "k8s.io"
     parent.mkdir(parents=True)
-    subprocess.run(["tar", "-xzf", archives[0], "-C", parent], check=True, stdin=subprocess.DEVNULL)
+    apt.call(["tar", "-xzf", str(archives[0]), "-C", str(parent)])
     unpacked = parent / f"kubernetes-{KUBERNETES.lstrip('v')}"
     if not unpacked.is_dir():
         raise LabError(
@@ -136,8 +136,7 @@ class _Go:
     def compile(self, *packages: str, into: Path, title: str, options: Sequence[str] = ()) -> None:
         """Counts the packages that Go reports, because the wait is minutes long."""
         into.mkdir(parents=True, exist_ok=True)
-        jobs = str(min(os.cpu_count() or 2, 8))
-        command = [str(self._go), "build", "-v", "-p", jobs, "-trimpath", *options, "-o", f"{into}/", *packages]
+        command = [str(self._go), "build", "-v", "-p", str(_jobs()), "-trimpath", *options, "-o", f"{into}/", *packages]
         self._progress(title)
         lines: list[str] = []
         told = time.monotonic()
@@ -162,6 +161,13 @@ class _Go:
             raise LabError(_failure("go build", process.returncode, lines))
 
 
+def _jobs() -> int:
+    """One compiler per core, as long as each has a gigabyte to work in."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(os.cpu_count() or 1, free >> 30))
+
+
 def _failure(command: str, status: int, lines: Sequence[str]) -> str:
+    apt.check_for_full_disk(lines)
     told = "\n  ".join(lines[-_LAST_LINES:])
     return f"{command} failed with status {status}; its last lines:\n  {told}"

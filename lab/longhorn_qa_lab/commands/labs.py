@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -87,9 +88,10 @@ def logs(given: argparse.Namespace) -> int:
         text = file.read_text(encoding="utf-8", errors="replace")
         ends[file] = file.stat().st_size
         _show(file, text.splitlines()[-given.tail :] if given.tail else text.splitlines(), titled=len(files) > 1)
-    while given.follow:
-        ends = {file: _added(file, end, titled=len(files) > 1) for file, end in ends.items()}
-        time.sleep(_FOLLOW_SECONDS)
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end following
+        while given.follow:
+            ends = {file: _added(file, end, titled=len(files) > 1) for file, end in ends.items()}
+            time.sleep(_FOLLOW_SECONDS)
     return 0
 
 

@@ -189,7 +189,10 @@ class ContainerRun:
             now=self._node.now(),
             ready=not (probe and probe.port),
         )
-        self._worker.changed(state)
+        if attempt == 0:
+            self._worker.changed(state)
+        else:
+            self._worker.seen(state)
 
     def _refused(self, attempt: int, text: str) -> None:
         self._worker.open_log(self._name, attempt).close()
@@ -208,14 +211,22 @@ class ContainerRun:
         assert self._running is not None
         if self._worker.stopping:
             await self._running.stop(grace=0)
-        prober = asyncio.create_task(self._probe())
+        tasks = [asyncio.create_task(self._probe()), asyncio.create_task(self._show_restart(attempt))]
         try:
             ending = await self._running.wait()
         finally:
-            prober.cancel()
+            for task in tasks:
+                task.cancel()
         self._running = None
         self._worker.open_logs.pop((self._name, attempt), None)
         self._worker.changed(pods.exited(self._worker.state, self._name, ending, now=self._node.now()))
+
+    async def _show_restart(self, attempt: int) -> None:
+        """A kubelet reports a restart when it next looks at its containers; that delay lets the last attempt of a
+        failing Job get something done before the Job controller, which counts restarts, has its pod killed."""
+        if attempt:
+            await asyncio.sleep(self._worker.scaled(RELIST))
+            self._worker.changed(self._worker.state)
 
     async def _probe(self) -> None:
         probe = self._spec.readiness

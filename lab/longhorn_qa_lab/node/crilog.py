@@ -7,7 +7,7 @@ Writing and reading are apart from files and clocks, so that a test needs neithe
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 LONGEST_PART = 16 * 1024
@@ -39,27 +39,28 @@ class LineSplitter:
     """Cuts a process's output into log entries: one per line, several where a line is longer than a part may be."""
 
     stream: str
-    _rest: bytearray = field(default_factory=bytearray)
+    _rest: bytes = b""
 
     def feed(self, data: bytes, *, now: int) -> bytes:
         """The entries that are complete with these bytes."""
-        self._rest += data
+        text, at = self._rest + data, 0
         stamp = format_nanoseconds(now).encode()
         entries = []
         while True:
-            end = self._rest.find(b"\n", 0, LONGEST_PART + 1)
+            end = text.find(b"\n", at, at + LONGEST_PART + 1)
             if end >= 0:
-                entries.append(self._entry(stamp, FULL, bytes(self._rest[:end])))
-                del self._rest[: end + 1]
-            elif len(self._rest) > LONGEST_PART:
-                entries.append(self._entry(stamp, PART, bytes(self._rest[:LONGEST_PART])))
-                del self._rest[:LONGEST_PART]
+                entries.append(self._entry(stamp, FULL, text[at:end]))
+                at = end + 1
+            elif len(text) - at > LONGEST_PART:
+                entries.append(self._entry(stamp, PART, text[at : at + LONGEST_PART]))
+                at += LONGEST_PART
             else:
+                self._rest = text[at:]
                 return b"".join(entries)
 
     def close(self, *, now: int) -> bytes:
         """What the process wrote after its last line feed."""
-        rest, self._rest = bytes(self._rest), bytearray()
+        rest, self._rest = self._rest, b""
         return self._entry(format_nanoseconds(now).encode(), PART, rest) if rest else b""
 
     def _entry(self, stamp: bytes, tag: bytes, text: bytes) -> bytes:

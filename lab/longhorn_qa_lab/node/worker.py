@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import shutil
 import typing as t
 
@@ -23,6 +24,8 @@ from longhorn_qa_lab.node.node import HOST_IP, Node, free_port
 from longhorn_qa_lab.node.pods import PodState
 from longhorn_qa_lab.node.services import Backend
 from longhorn_qa_lab.node.status import status_document
+
+_LOG = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
@@ -41,6 +44,7 @@ class PodWorker:
         self.node = node
         self.pod: PodSpec = read_pod(document)
         self.state: PodState = self._first_state(document)
+        self.shown: PodState = self.state
         self.ports: dict[int, int] = {}
         self.places: dict[str, t.Any] = {}
         self.open_logs: dict[tuple[str, int], LogFile] = {}
@@ -153,7 +157,13 @@ class PodWorker:
 
     async def _write_kubeconfig(self) -> None:
         path = self.node.pod_folder(self.pod.uid) / "kubeconfig"
-        await self._patiently(lambda: tokens.write_kubeconfig(self.node.api, self.pod, path))
+        while True:
+            try:
+                await self._patiently(lambda: tokens.write_kubeconfig(self.node.api, self.pod, path))
+                return
+            except ApiError as error:
+                self._mount_failed(f"token of ServiceAccount {self.pod.service_account}: {error}")
+                await self.pause(self.scaled(RETRY_SECONDS))
 
     async def _patiently(self, call: t.Callable[[], t.Awaitable[t.Any]]) -> t.Any:
         """The authorizer learns of a pod's binding a moment after the node does, so a refusal may be early only."""
@@ -228,9 +238,14 @@ class PodWorker:
         """One of the kubelet's own delays in this pod's time."""
         return seconds * self.scale
 
+    def seen(self, state: PodState) -> None:
+        """The new state, to be shown with the next change."""
+        self.state = state
+        self._register()
+
     def changed(self, state: PodState) -> None:
         """The new state, to be shown to the API server."""
-        self.state = state
+        self.state = self.shown = state
         previous = self._published["conditions"] if self._published else self.pod.conditions
         document = status_document(state, previous=previous, host_ip=HOST_IP, now=self.node.now())
         self._register()
@@ -291,6 +306,7 @@ class PodWorker:
                     except ApiError as error:
                         if error.code in GONE:
                             break
+                        _LOG.warning("%s: %s", path, error)
                         await asyncio.sleep(RETRY_SECONDS)
             finally:
                 self._statuses.task_done()

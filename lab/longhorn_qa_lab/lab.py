@@ -46,7 +46,7 @@ class Running:
 def up(options: Options, progress: Progress) -> Description:
     """Starts a lab that outlives this process."""
     with _locked(options.name) as place:
-        running = _start(place, options, progress, owner=None)
+        running = _start(place, options, progress=progress, owner=None)
         running.keeper.detach()
     return running.description
 
@@ -58,7 +58,7 @@ def running(options: Options, progress: Progress, *, keep: bool = False) -> Iter
     With `keep` it stays after a block that came to its end.
     """
     with _locked(options.name) as place:
-        started = _start(place, options, progress, owner=os.getpid())
+        started = _start(place, options, progress=progress, owner=os.getpid())
     finished = False
     try:
         yield started
@@ -116,7 +116,7 @@ def health(lab: Description) -> str:
     return lab.state
 
 
-def _start(place: LabPaths, options: Options, progress: Progress, owner: int | None) -> Running:
+def _start(place: LabPaths, options: Options, *, progress: Progress, owner: int | None) -> Running:
     _refuse_if_up(place, options.name)
     if _clear(place):
         progress(f"removed what an earlier lab {options.name!r} had left")

@@ -54,24 +54,24 @@ def fetch(folder: Path, addresses: Addresses, progress: Progress) -> None:
     with requests.Session() as session:
         for program in (*PROGRAMS, *EXTRAS):
             if program != "etcd":
-                _fetch_kubernetes(session, folder / program, addresses.kubernetes, progress)
-        _fetch_etcd(session, folder, addresses.etcd, progress)
+                _fetch_kubernetes(session, folder / program, base=addresses.kubernetes, progress=progress)
+        _fetch_etcd(session, folder, base=addresses.etcd, progress=progress)
 
 
-def _fetch_kubernetes(session: requests.Session, target: Path, base: str, progress: Progress) -> None:
+def _fetch_kubernetes(session: requests.Session, target: Path, *, base: str, progress: Progress) -> None:
     url = f"{base}/{KUBERNETES}/bin/linux/{architecture()}/{target.name}"
     expected = _text(session, f"{url}.sha256").split()
-    _download(session, url, target, progress)
+    _download(session, url, target=target, progress=progress)
     _compare(target, expected[0] if expected else "", url)
 
 
-def _fetch_etcd(session: requests.Session, folder: Path, base: str, progress: Progress) -> None:
+def _fetch_etcd(session: requests.Session, folder: Path, *, base: str, progress: Progress) -> None:
     name = f"etcd-{ETCD}-linux-{architecture()}"
     archive = folder / f"{name}.tar.gz"
     sums = (line.split() for line in _text(session, f"{base}/{ETCD}/SHA256SUMS").splitlines())
     expected = {words[1]: words[0] for words in sums if len(words) == 2}
     url = f"{base}/{ETCD}/{archive.name}"
-    _download(session, url, archive, progress)
+    _download(session, url, target=archive, progress=progress)
     _compare(archive, expected.get(archive.name, ""), url)
     try:
         with tarfile.open(archive) as tar, (folder / "etcd").open("wb") as target:
@@ -95,7 +95,7 @@ def _text(session: requests.Session, url: str) -> str:
     return _get(session, url, stream=False).text
 
 
-def _download(session: requests.Session, url: str, target: Path, progress: Progress) -> None:
+def _download(session: requests.Session, url: str, *, target: Path, progress: Progress) -> None:
     with _get(session, url, stream=True) as answer, progress.step(f"downloading {url}"):
         try:
             with target.open("wb") as stream:

@@ -130,7 +130,7 @@ class LogServer:
         app.router.add_get("/healthz", _healthy)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         app.router.add_route("*", "/{rest:.*}", _unsupported)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
 
     async def start(self, *, port: int, certificate: Path, key: Path, client_authority: Path) -> None:
         """Listen on the loopback interface."""
@@ -138,7 +138,7 @@ class LogServer:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(certificate, key)
         await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, port, ssl_context=context, shutdown_timeout=0.1).start()
+        await web.TCPSite(self._runner, LOOPBACK, port, ssl_context=context).start()
 
     async def stop(self) -> None:
         """Stop listening."""

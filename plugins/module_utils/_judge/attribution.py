@@ -75,7 +75,7 @@ def _named(case: Case) -> Mapping[ArtefactKind, dict[str, _Named]]:
 
 def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
     seen = _sightings(case, "snapshot")
-    first = _first_added(case)
+    first = 0 if case.lacks("jobs") else _first_added(case)
     case.older_snapshots = sum(1 for sighting in seen.values() if sighting.version < first)
     logged = [item for item in case.index.engine_snapshots.get(case.cell.volume, []) if item.job in ("", case.cell.job)]
     made: dict[str, Artefact] = {}
@@ -98,7 +98,7 @@ def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
 
 def _attribute_backups(case: Case, named: Mapping[str, _Named]) -> None:
     seen = _sightings(case, "backup")
-    first = _first_added(case)
+    first = 0 if case.lacks("jobs") else _first_added(case)
     of_snapshot = {item.name: invocation.position for invocation in case.invocations for item in invocation.snapshots}
     made: dict[str, Artefact] = {}
     for name, sighting in seen.items():
@@ -175,14 +175,23 @@ def _first_added(case: Case) -> int:
 
 def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) -> Artefact:
     """The last Job added before the engine showed it; one that still ran at the look before that stays possible."""
+    if case.lacks("jobs"):  # when a Job was added is not known, nor which others there were
+        everyone = tuple(item.position for item in case.invocations)
+        artefact = Artefact(kind, name, None, everyone, snapshot=sighting.snapshot, maybe_older=True)
+        artefact.sources.add("api")
+        artefact.evidence.append(sighting.evidence)
+        return artefact
     added = [item for item in case.invocations if item.seen.added < sighting.version]
     possible = [item for item in added if item.seen.over is None or item.seen.over >= sighting.before]
     owner = added[-1].position if added else None
+    candidates = sorted({item.position for item in possible} | ({owner} if owner is not None else set()))
+    if len(candidates) > 1 and case.lacks("engines"):
+        owner = None  # the first sighting may be long after the making
     artefact = Artefact(
         kind=kind,
         name=name,
         invocation=owner,
-        candidates=tuple(sorted({item.position for item in possible} | ({owner} if owner is not None else set()))),
+        candidates=tuple(candidates),
         snapshot=sighting.snapshot,
     )
     artefact.sources.add("api")
@@ -210,6 +219,7 @@ def _between(
     high = next((owner[item] for item in order[place + 1 :] if item in owner), len(case.invocations) - 1)
     candidates = tuple(range(low, high + 1)) if case.invocations else ()
     older = earlier[-1] not in owner if earlier else not _made_in_record(case)
+    older = older or bool(case.lacks("jobs"))
     artefact = Artefact("snapshot", name, candidates[0] if len(candidates) == 1 and not older else None, candidates)
     artefact.maybe_older = older
     artefact.sources.add("engine log")

@@ -165,20 +165,22 @@ def _invocation(
         tick=None if by_hand else objects.tick_of(name),
         by_hand=by_hand,
         seen=job,
-        cut=_cut(job, cronjobs),
+        cut=_cut(index, job, cronjobs),
         pods=pods,
         attempts=_attempts(index, pods, logs),
     )
 
 
-def _cut(job: JobSeen, cronjobs: list[CronJobSeen]) -> str:
+def _cut(index: Index, job: JobSeen, cronjobs: list[CronJobSeen]) -> str:
     if job.over is not None:
         return ""
     if job.deleted is None:
         return "it was still running when the record ended"
     owner = next((item for item in cronjobs if item.first.meta.uid == job.first.meta.owner_uid), None)
-    if owner is None or owner.deleted is not None:
+    if owner is not None and owner.deleted is not None:
         return "it was deleted with its CronJob before it ended"
+    if owner is None or index.not_watched("cronjobs"):
+        return "it was deleted before it ended, and whether its CronJob was too is not known"
     return ""
 
 

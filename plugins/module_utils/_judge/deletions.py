@@ -30,6 +30,7 @@ class CleanUp:
     done: list[Evidence] = field(default_factory=list)
     asked: list[Evidence] = field(default_factory=list)  # accepted by the manager, outcome unknown
     blind: list[str] = field(default_factory=list)  # why something may have happened unseen
+    read: list[Evidence] = field(default_factory=list)  # the logs that were looked through
 
     @property
     def failed(self) -> list[Evidence]:
@@ -65,6 +66,22 @@ def log_problems(invocation: Invocation) -> list[str]:
     return problems
 
 
+def removed(case: Case) -> set[str]:
+    """Names of the backups that a log, a job's or the manager's, says were deleted or will be."""
+    patterns = case.profile.cleaned_up if case.profile is not None else ()
+    job_lines = [
+        line for item in case.invocations for attempt in item.attempts if attempt.log for line in attempt.log.lines
+    ]
+    manager_lines = [line for _path, line in case.index.manager_lines.get(case.cell.volume, [])]
+    names = set()
+    for line in [*job_lines, *manager_lines]:
+        for pattern in patterns:
+            match = pattern.match(line.message, level=line.level, volume=case.cell.volume)
+            if match is not None:
+                names.add(match.groupdict().get("backup") or "")
+    return names
+
+
 def _read(
     case: Case, profile: Profile, invocation: Invocation, fault: Fault
 ) -> tuple[CleanUp, list[tuple[str, Evidence]]]:
@@ -74,6 +91,7 @@ def _read(
     for attempt in invocation.attempts:
         if attempt.log is None:
             continue
+        item.read.append(Evidence(evidence_path(attempt.log), f"{len(attempt.log.lines)} lines"))
         for line in attempt.log.lines:
             where = _where(attempt.log, line)
             if _matches(profile.warnings, line, case, fault, source="job"):

@@ -46,6 +46,31 @@ def require_invocations(finding: Finding, case: Case) -> None:
         )
 
 
+def require_snapshot_sources(finding: Finding, case: Case) -> None:
+    """Counting snapshots needs the engine's status for the order and the engine's log for those it never showed."""
+    require_watched(finding, case, "engines")
+    advice = advice_for("engine log")
+    if not case.index.engine_logs:
+        finding.unclear("no instance-manager-e log: snapshots that lived shortly may have been missed", advice=advice)
+    for log in case.index.engine_logs:
+        if log.problem:
+            finding.unclear(f"the engine's log {log.path}: {log.problem}", advice=advice)
+    for stray in case.index.stray_snapshots:
+        if stray.job in ("", case.cell.job):
+            finding.unclear(
+                f"{stray.path} line {stray.line}: snapshot {stray.name} of an unknown volume", advice=advice
+            )
+    logged = {item.name for item in case.index.engine_snapshots.get(case.cell.volume, [])}
+    shown = [item for item in case.artefacts("snapshot") if "api" in item.sources and item.name not in logged]
+    if case.index.engine_logs:
+        for artefact in shown:
+            finding.unclear(
+                f"snapshot {artefact.name} is not in the engine's log, so the log is not whole",
+                *artefact.evidence,
+                advice=advice,
+            )
+
+
 def jobs(invocations: Sequence[Invocation]) -> str:
     """Several Jobs by name, or the first and the last of many."""
     names = [item.name for item in invocations]

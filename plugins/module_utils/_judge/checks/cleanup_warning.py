@@ -45,11 +45,13 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
         return
     live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
     for item in due:
+        item.blind.extend(case.lacks("jobs", "pods"))
         _one(finding, item, live=live, last=item is due[-1])
     succeeded = [item for item in due if item.done and not item.failed]
     if succeeded:
         text = f"{fault} succeeded in {grounds.jobs([item.invocation for item in succeeded])}: nothing to warn about"
-        finding.unclear(text, *(where for item in succeeded for where in item.done))
+        advice = "Make the deletion fail: see the check fault-live."
+        finding.unclear(text, *(where for item in succeeded for where in item.done), advice=advice)
     finding.right.append(
         f"{sum(bool(item.warned) for item in due)} of {len(due)} Jobs over retain have the {fault} warning"
     )
@@ -68,13 +70,15 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
             f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs")
         )
     elif not live or (item.asked and last):
-        finding.unclear(f"{fault} of Job {name} is not known to have failed, so no warning could be due", *item.asked)
+        text = f"{fault} of Job {name} is not known to have failed, so no warning could be due"
+        finding.unclear(text, *item.asked, advice=grounds.advice_for("manager log"))
     else:
         finding.bad(f"Job {name} went over retain and has no {fault} warning", item.invocation.evidence, *item.asked)
 
 
 def _expect_silence(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
     for item in items:
+        finding.evidence.extend(item.read)
         if item.warned:
             finding.bad(f"Job {item.invocation.name} has a {fault} warning, where nothing should fail", *item.warned)
         elif item.due and item.blind:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, surplus
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Schedule, Ticks, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
@@ -34,6 +35,7 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
             return not_applicable(ID, case.cell.volume, "no tick was due; Jobs made by hand are outside the schedule")
     else:
         _compare(finding, case, schedule)
+    grounds.require_snapshot_sources(finding, case)
     _growth(finding, case, "snapshot")
     if case.cell.task == "backup":
         _growth(finding, case, "backup")
@@ -54,25 +56,32 @@ def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
             finding.bad(f"one tick has {len(names)} Jobs: {', '.join(names)}", where)
         elif tick not in schedule.all:
             finding.bad(f"Job {names[0]} is of a time that is not in the schedule {schedule.expression!r}", where)
-    _without_job(finding, schedule, [tick for tick in schedule.due if tick not in by_tick], where)
+    missing = [tick for tick in schedule.due if tick not in by_tick]
+    _without_job(finding, case, schedule, ticks=missing, where=where)
     finding.right.append(f"{len(by_tick)} ticks of {schedule.expression!r} have one Job each")
     finding.evidence.append(where)
 
 
-def _without_job(finding: Finding, schedule: Schedule, ticks: list[datetime], where: Evidence) -> None:
+def _without_job(finding: Finding, case: Case, schedule: Schedule, *, ticks: list[datetime], where: Evidence) -> None:
+    unseen = case.lacks("jobs", "cronjobs")
     for tick in ticks:
         shown = tick.strftime("%Y-%m-%dT%H:%M:%SZ")
         if tick in schedule.superseded:
             finding.right.append(f"the tick of {shown} was superseded: the Job before it still ran")
         elif tick in schedule.uncertain:
             finding.right.append(f"the tick of {shown} is cut by the end")
+        elif unseen:
+            finding.unclear(f"the tick of {shown} has no Job that was seen", where, advice=grounds.advice_for("jobs"))
         else:
             finding.bad(f"the tick of {shown} has no Job", where)
 
 
 def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
+    for artefact in surplus(case, kind):
+        finding.bad(f"{kind} {artefact.name} is one more than there were Jobs", *artefact.evidence)
     for item in count(case, kind):
-        whole = not case.lacks("jobs", "pods", "engines") and item.invocation.seen.last.over
+        whole = not finding.unknown and item.invocation.seen.last.over
+        whole = whole and (kind == "snapshot" or not (case.lacks("pods") or log_problems(item.invocation)))
         if item.state == "more" or (item.state == "none" and whole):
             finding.bad(item.text, *item.evidence)
         elif item.state in ("unknown", "none"):

@@ -7,7 +7,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import Count, count, surplus
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
+    CheckVerdict,
+    Evidence,
+    Finding,
+    conclude,
+)
 
 ID = "one-backup-per-invocation"
 
@@ -35,6 +40,10 @@ def _none(finding: Finding, case: Case) -> None:
         finding.unclear("neither the engine's status nor the store was seen", advice=grounds.advice_for("engines"))
     elif case.judged:
         finding.right.append(f"{len(case.judged)} Jobs of task snapshot made no backup")
+        finding.evidence.extend(Evidence("store listing", f"record {store.number}") for store in listings[-1:])
+        for fact in case.index.engines.get(case.cell.volume, [])[-1:]:
+            where = f"resourceVersion {fact.meta.version}"
+            finding.evidence.append(Evidence(f"engines/{fact.meta.name}", where, f"{len(fact.backups)} backups"))
 
 
 def _exactly_one(finding: Finding, case: Case) -> None:

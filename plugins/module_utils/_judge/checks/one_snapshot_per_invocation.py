@@ -14,9 +14,9 @@ ID = "one-snapshot-per-invocation"
 def check(case: Case) -> CheckVerdict:
     """The engine's status is sampled, so a pass needs the engine's log, which has a line for each snapshot made."""
     finding = Finding()
-    grounds.require_watched(finding, case, "jobs", "engines")
+    grounds.require_watched(finding, case, "jobs")
     grounds.require_invocations(finding, case)
-    _require_engine_log(finding, case)
+    grounds.require_snapshot_sources(finding, case)
     complete = not finding.unknown
     for item in count(case, "snapshot"):
         if item.state == "one":
@@ -40,26 +40,3 @@ def check(case: Case) -> CheckVerdict:
         )
     grounds.note_cut(finding, case)
     return conclude(finding, check=ID, volume=case.cell.volume)
-
-
-def _require_engine_log(finding: Finding, case: Case) -> None:
-    advice = grounds.advice_for("engine log")
-    if not case.index.engine_logs:
-        finding.unclear("no instance-manager-e log: snapshots that lived shortly may have been missed", advice=advice)
-    for log in case.index.engine_logs:
-        if log.problem:
-            finding.unclear(f"the engine's log {log.path}: {log.problem}", advice=advice)
-    for stray in case.index.stray_snapshots:
-        if stray.job in ("", case.cell.job):
-            finding.unclear(
-                f"{stray.path} line {stray.line}: snapshot {stray.name} of an unknown volume", advice=advice
-            )
-    logged = {item.name for item in case.index.engine_snapshots.get(case.cell.volume, [])}
-    shown = [item for item in case.artefacts("snapshot") if "api" in item.sources and item.name not in logged]
-    if case.index.engine_logs:
-        for artefact in shown:
-            finding.unclear(
-                f"snapshot {artefact.name} is not in the engine's log, so the log is not whole",
-                *artefact.evidence,
-                advice=advice,
-            )

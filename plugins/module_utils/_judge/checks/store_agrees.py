@@ -6,7 +6,7 @@ from __future__ import annotations
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems, removed
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Finding,
@@ -59,16 +59,16 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     finding.evidence.extend(evidence)
     if "job" not in artefact.sources and not log_problems(invocation):
         finding.bad(f"{name} is not named in the Job's log", *evidence)
-    if "api" not in artefact.sources and not case.lacks("engines"):
+    if "api" not in artefact.sources and not case.lacks("jobs", "engines"):
         finding.bad(f"{name} is unknown to the API (engine.status.backupStatus)", *evidence)
     if "store" not in artefact.sources and listings:
-        if _listed_after(case, invocation, listings):
+        if not case.lacks("jobs") and _listed_after(case, invocation, artefact, listings):
             finding.bad(f"{name} is in no listing of the store", *evidence)
         else:
             finding.unclear(f"{name}: the store was not listed after it", *evidence, advice=grounds.advice_for("store"))
 
 
-def _listed_after(case: Case, invocation: Invocation, listings: list[model.Store]) -> bool:
+def _listed_after(case: Case, invocation: Invocation, artefact: Artefact, listings: list[model.Store]) -> bool:
     """Whether the store was listed while the Job's backup had to be there: after it, before a later Job's clean-up."""
     later = case.invocations[invocation.position + 1 :]
     if case.index.origin == "recorder":
@@ -76,6 +76,8 @@ def _listed_after(case: Case, invocation: Invocation, listings: list[model.Store
         stop = later[0].seen.added_record if later else None
         return any(store.number > start and (stop is None or store.number < stop) for store in listings)
     # A dump's listings have no place among the objects; what else a listing holds tells when it was made.
+    if artefact.name in removed(case) or any(log_problems(item) for item in later):
+        return False
     next_one = {item.name for item in later[0].backups} if later else set()
     return any(next_one & {backup.name for backup in store.backups} for store in listings)
 
@@ -84,7 +86,7 @@ def _loose(finding: Finding, case: Case, artefact: Artefact) -> None:
     if artefact.maybe_older:
         finding.unclear(f"backup {artefact.name} may be older than the run", *artefact.evidence)
     elif "api" not in artefact.sources and "job" not in artefact.sources:
-        unseen = case.lacks("engines")
+        unseen = case.lacks("jobs", "engines")
         problems = [problem for item in case.invocations for problem in log_problems(item)]
         if unseen or problems:
             why = (unseen or problems)[0]

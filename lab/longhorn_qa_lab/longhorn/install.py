@@ -26,15 +26,19 @@ def install(
 ) -> None:
     """Apply everything; needs an API server that is ready, but no node yet."""
     row = releases.release(release)
-    kube = Kube(kubeconfig)
     say(f"Longhorn {release}: applying its manifests (state in {lab_dir})")
-    for collection, document in manifests(row, poll_scale=poll_scale):
-        kube.apply(collection, document)
+    with Kube(kubeconfig) as kube:
+        for collection, document in manifests(row, poll_scale=poll_scale):
+            kube.apply(collection, document)
 
 
 def wait_ready(*, release: str, kubeconfig: Path, timeout: float = 60.0) -> None:
     """Until the manager answers through the API server, which it does once the default engine image is ready."""
-    kube = Kube(kubeconfig)
+    with Kube(kubeconfig) as kube:
+        _wait(kube, release=release, timeout=timeout)
+
+
+def _wait(kube: Kube, *, release: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     path = f"{_NAMESPACED}/services/longhorn-backend:9500/proxy/v1/nodes"
     seen = "nothing"

@@ -54,6 +54,18 @@ class Kube:
         self._token = self._read_token(user)
         self._timeout = timeout
         self._local = threading.local()
+        self._kept: list[http.client.HTTPSConnection] = []
+
+    def __enter__(self) -> Kube:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections that the threads keep."""
+        while self._kept:
+            self._kept.pop().close()
 
     def get(self, path: str) -> Object:
         return self.request("GET", path)
@@ -96,22 +108,34 @@ class Kube:
                 raise
         return self.merge(f"{collection}/{document['metadata']['name']}", document)
 
+    def text(self, path: str) -> str:
+        """An answer that is not JSON: a log, or what a proxied service says."""
+        return self._send("GET", path, None, "application/json")[1].decode(errors="replace")
+
     def request(
         self, method: str, path: str, body: Object | None = None, *, content_type: str = "application/json"
     ) -> Object:
-        headers = {"Accept": "application/json", "Content-Type": content_type, **self._authorization()}
+        status, answer = self._send(method, path, body, content_type)
+        return self._decode(status, answer)
+
+    def _send(self, method: str, path: str, body: Object | None, content_type: str) -> tuple[int, bytes]:
+        headers = {"Accept": "*/*", "Content-Type": content_type, **self._authorization()}
         data = None if body is None else json.dumps(body).encode()
         for attempt in (1, 2):
             connection = self._connection()
             try:
                 connection.request(method, path, body=data, headers=headers)
                 answer = connection.getresponse()
-                return self._decode(answer.status, answer.read())
+                status, content = answer.status, answer.read()
             except (OSError, http.client.HTTPException) as error:
                 self._drop()
                 # A kept connection may have been closed by the server; only a fresh one's failure counts.
                 if attempt == 2:
                     raise Unreachable(f"{method} https://{self._host}:{self._port}{path}: {error}") from error
+                continue
+            if status >= 400:
+                self._decode(status, content)
+            return status, content
         raise AssertionError("unreachable")
 
     def watch(self, path: str, version: str, *, seconds: int = 300) -> t.Iterator[Object]:
@@ -147,6 +171,7 @@ class Kube:
         connection: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._open(timeout=self._timeout)
+            self._kept.append(connection)
         return connection
 
     def _open(self, *, timeout: float) -> http.client.HTTPSConnection:

@@ -217,7 +217,7 @@ class _Steps:
         frontend = "without frontend" if disable else "with its frontend"
         self._step(
             "attach",
-            f"attach volume {desired.name} to node {node or 'that is ready'} {frontend}",
+            f"attach volume {desired.name} to {f'node {node}' if node else 'the first ready node'} {frontend}",
             {"node": node, "disable_frontend": disable},
         )
         self.after |= {"state": "attached", "node": node, "disable_frontend": disable}

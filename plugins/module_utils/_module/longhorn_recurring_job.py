@@ -7,7 +7,12 @@ import typing as t
 from collections.abc import Mapping
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, TerminalState
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    BadInput,
+    NotFound,
+    Refused,
+    TerminalState,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, recurring_job
@@ -39,6 +44,7 @@ def run(
     name = names.cronjob_name(params["volume"], desired.name)
     if volume is None:
         return _without_volume(params, desired, check_mode=check_mode)
+    warnings = [] if params["state"] == "absent" else _check_target(here, desired, check_mode=check_mode)
     with told():
         refuse_foreign(f"volume {volume.name}", volume.labels, run_id=params.get("run_id") or "")
         plan = _plan(params, volume, desired)
@@ -47,7 +53,22 @@ def run(
         for step in plan.steps:
             here.manager.update_recurring_jobs(volume.name, step.arguments["jobs"])
         cronjob = _cronjob(here, params, desired=desired, name=name)
-    return _told(plan, params, desired=desired, cronjob=cronjob)
+    return _told(plan, params, desired=desired, cronjob=cronjob, warnings=warnings)
+
+
+def _check_target(here: Fixtures, desired: RecurringJob, *, check_mode: bool) -> list[str]:
+    """Without a backup target Longhorn makes no CronJob for a backup job, and says so in the manager's log only."""
+    if desired.task != "backup" or here.objects.setting(names.BACKUP_TARGET_SETTING):
+        return []
+    if check_mode:
+        return ["no backup target is set"]
+    raise Refused(
+        "a backup job needs a backup target, and none is set",
+        subject=f"recurring job {desired.name!r}",
+        expected=f"setting {names.BACKUP_TARGET_SETTING}",
+        seen="an empty value",
+        advice="Set it with longhorn_backup_target first.",
+    )
 
 
 def _desired(params: Mapping[str, t.Any]) -> RecurringJob:
@@ -90,7 +111,7 @@ def _plan(params: Mapping[str, t.Any], volume: Volume, desired: RecurringJob) ->
 def _without_volume(params: Mapping[str, t.Any], desired: RecurringJob, *, check_mode: bool) -> dict[str, t.Any]:
     """No volume: nothing to remove, nothing to add to; in check mode an earlier task may make it."""
     if params["state"] == "absent":
-        return _told(recurring_job.plan_absent((), desired.name), params, desired=desired, cronjob=None)
+        return _told(recurring_job.plan_absent((), desired.name), params, desired=desired)
     if not check_mode:
         raise NotFound(
             "the volume does not exist",
@@ -98,9 +119,7 @@ def _without_volume(params: Mapping[str, t.Any], desired: RecurringJob, *, check
             advice="Make it with longhorn_volume first: on this release a recurring job is a part of its volume.",
         )
     plan = recurring_job.plan_present((), desired)
-    told_ = _told(plan, params, desired=desired, cronjob=None)
-    missing = f"volume {params['volume']} does not exist (check mode: assumed to be made before)"
-    return {**told_, "warnings": [missing]}
+    return _told(plan, params, desired=desired, warnings=[f"volume {params['volume']} does not exist"])
 
 
 def _cronjob(here: Fixtures, params: Mapping[str, t.Any], *, desired: RecurringJob, name: str) -> CronJob | None:
@@ -141,10 +160,15 @@ def _wait_scheduled(here: Fixtures, volume: str, *, desired: RecurringJob, name:
 
 
 def _told(
-    plan: Plan, params: Mapping[str, t.Any], *, desired: RecurringJob, cronjob: CronJob | None
+    plan: Plan,
+    params: Mapping[str, t.Any],
+    *,
+    desired: RecurringJob,
+    cronjob: CronJob | None = None,
+    warnings: list[str] | None = None,
 ) -> dict[str, t.Any]:
     present = params["state"] == "present"
     name = names.cronjob_name(params["volume"], desired.name)
     found = cronjob or CronJob(name=name, uid="", schedule=desired.cron if present else "", suspend=False)
     job = {**desired.summary(), "volume": params["volume"]} if present else {}
-    return result(plan, warnings=[], recurring_job=job, cronjob=found.summary() if present else {})
+    return result(plan, warnings=warnings or [], recurring_job=job, cronjob=found.summary() if present else {})

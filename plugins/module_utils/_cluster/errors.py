@@ -73,6 +73,18 @@ class BadInput(LonghornQAError):
     word = "bad_input"
 
 
+class NotAsExpected(LonghornQAError):
+    """What an assertion looked at is all there, and it is not what was asserted."""
+
+    word = "not_as_expected"
+
+
+class Inconclusive(LonghornQAError):
+    """An assertion cannot be decided: a part of what it has to look at is not there."""
+
+    word = "inconclusive"
+
+
 class MissingLibrary(LonghornQAError):
     """A Python library that this operation needs is not installed."""
 

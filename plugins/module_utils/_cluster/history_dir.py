@@ -240,6 +240,15 @@ def read_history(path: str | Path) -> model.History:
     return model.History(records=tuple(found), logs=logs, damage=tuple(damage))
 
 
+def log_chunks(folder: str | Path, path: str, *, size: int = 1 << 20) -> Iterator[bytes]:
+    """A log of a history in pieces: it may be larger than memory."""
+    if not _is_log(Path(folder), path):
+        raise BadInput("the history has no such log", subject=path)
+    with _Told(Path(folder)), (Path(folder) / path).open("rb") as file:
+        while chunk := file.read(size):
+            yield chunk
+
+
 class _LogFiles(Mapping[str, bytes]):
     """The logs by path, read when asked for: a history may be larger than memory."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import finished
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import TRIGGERED, finished
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 
@@ -131,7 +131,9 @@ class Tracker:
             if known is None:
                 tick = tick_of(document, cronjob)
                 counts = not baseline and (tick is None or tick >= self.started)
-                known = Invocation(uid, str(metadata(document).get("name", "")), cronjob, counts)
+                # The CronJob controller does not take up Jobs made by hand, so nothing will tell of them.
+                told = TRIGGERED in (metadata(document).get("labels") or {})
+                known = Invocation(uid, str(metadata(document).get("name", "")), cronjob, counts, told=told)
                 self.invocations[uid] = known
             if known.over_since is None and (deleted or finished(document)):
                 known.over_since = self.monotonic()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asserts how many snapshots or backups a recurring job made.
+
+A history can say which invocation made which; a live cluster only what is there now.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import PORT, SERVICE, ManagerApi
+from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import judge
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import releases
+from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations
+from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
+
+_LABEL = "RecurringJob"
+_REST = ("history-complete",)
+
+
+def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[str, t.Any]:
+    """The module: counts artefacts, and decides."""
+    limits = bounds.Bounds.of(params)
+    subject = f"{params['kind']}s of volume {params['volume']}"
+    if params.get("history"):
+        found, evidence = _recorded(params)
+        return bounds.decide(limits, found, subject=subject, evidence=evidence)
+    if limits.per != bounds.TOTAL:
+        raise BadInput(
+            "a live cluster does not tell which invocation made what", subject="per", expected="total", seen=limits.per,
+            advice="Record the run with job_record and give its history.",
+        )  # fmt: skip
+    if not params.get("job"):
+        raise BadInput("it is needed for a live cluster", subject="job", expected="the recurring job's name")
+    client = client or connect(params)
+    client.require_namespace(params["namespace"])
+    names, sources = (_snapshots if params["kind"] == "snapshot" else _backups)(client, params)
+    evidence = {
+        "artefacts": [{"name": name, "sources": told} for name, told in sorted(names.items())],
+        "sources": sources,
+    }
+    return bounds.decide(limits, bounds.Found({params["volume"]: len(names)}), subject=subject, evidence=evidence)
+
+
+def _recorded(params: Mapping[str, t.Any]) -> tuple[bounds.Found, dict[str, t.Any]]:
+    judgement = judge.judge(invocations.read(params["history"]), profiles=releases.profile, ticks=ticks)
+    cell = next((one for one in judgement.cells if one.cell.volume == params["volume"]), None)
+    if cell is None:
+        known = ", ".join(sorted(one.cell.volume for one in judgement.cells))
+        raise NotFound("the history is not about this volume", subject=f"volume {params['volume']}", seen=known)
+    judged = [one for one in cell.invocations if not one.cut]
+    made = {one.name: one.snapshots if params["kind"] == "snapshot" else one.backups for one in judged}
+    unseen = [
+        ("", f"{one.check}: {one.summary}") for one in cell.checks if one.check in _REST and one.verdict != "pass"
+    ]
+    artefacts = [{"name": name, "invocation": job} for job, names in made.items() for name in names]
+    evidence = {"artefacts": artefacts, "sources": ["history"]}
+    return bounds.Found({job: len(names) for job, names in made.items()}, unseen), evidence
+
+
+def _snapshots(client: Client, params: Mapping[str, t.Any]) -> tuple[dict[str, list[str]], list[str]]:
+    """Snapshots with the job's label, of the engine's status and of the manager's list."""
+    namespace, volume = params["namespace"], params["volume"]
+    kind = client.first_served(kinds.longhorn("engines", "v1beta2"), kinds.ENGINES)
+    engines = [objects.engine(document) for document in client.list(kind, namespace=namespace).items]
+    ours = [engine for engine in engines if engine.volume == volume]
+    if not ours:
+        raise NotFound(
+            "the volume has no engine", subject=f"volume {namespace}/{volume}", advice="Does the volume exist?"
+        )
+    found: dict[str, list[str]] = {}
+    for name in (one.name for engine in ours for one in engine.snapshots if one.job == params["job"]):
+        found.setdefault(name, []).append("engine")
+    proxy = client.service_proxy(namespace, SERVICE, PORT)
+    try:
+        listed = proxy.post(f"v1/volumes/{volume}", {}, {"action": "snapshotList"}).get("data") or ()
+    except (NotFound, Refused):  # newer managers have Snapshot objects instead, a detached volume has no list
+        return found, ["engine"]
+    for item in listed:
+        if (item.get("labels") or {}).get(_LABEL) == params["job"]:
+            found.setdefault(str(item.get("name")), []).append("manager")
+    return found, ["engine", "manager"]
+
+
+def _backups(client: Client, params: Mapping[str, t.Any]) -> tuple[dict[str, list[str]], list[str]]:
+    backups = ManagerApi(client, params["namespace"]).backups(params["volume"])
+    return {one.name: ["manager"] for one in backups if one.labels.get(_LABEL) == params["job"]}, ["manager"]

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asserts which events a CronJob has: this very CronJob, by UID, not an earlier one of the same name.
+
+Kubernetes' own recorder drops events: 25 per object, then one in five minutes. Where so many invocations were there
+that events had to be lost, missing ones are explained by that, not failed.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Forbidden, NotFound
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import cronjob_named
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations
+
+_BURST = 25  # of the event recorder, per object
+_REFILL = 300.0  # seconds for one more
+_PER_INVOCATION = 3  # SuccessfulCreate, SawCompletedJob and, beyond the history limit, SuccessfulDelete
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The CronJob's events, the Jobs they should be about, and what could not be seen."""
+
+    uid: str
+    jobs: Sequence[objects.JobFact]
+    events: Sequence[objects.EventFact]
+    unseen: Sequence[tuple[str, str]] = ()
+
+
+def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[str, t.Any]:
+    """The module: counts matching events, and decides."""
+    limits = bounds.Bounds.of(params)
+    fits = _pattern(params)
+    selection = invocations.Selection(cronjob=params["cronjob"])
+    if params.get("history"):
+        seen = _recorded(invocations.read(params["history"]), selection)
+    else:
+        seen = _live(client or connect(params), selection, namespace=params["namespace"])
+    about_us = [event for event in seen.events if event.uid == seen.uid and event.kind == "CronJob"]
+    matched = [event for event in about_us if fits(event)]
+    counts = {job.meta.name: _times(matched, job.meta.name) for job in seen.jobs}
+    if limits.per == bounds.TOTAL:
+        counts = {bounds.TOTAL: sum(event.count for event in matched)}
+    lost = _explained(seen.jobs, about_us)
+    found = bounds.Found(counts, seen.unseen)
+    evidence = {
+        "matched": [_shown(event) for event in matched],
+        "unmatched": [_shown(event) for event in about_us if event not in matched][: params["evidence"]],
+        "cronjob_uid": seen.uid,
+        "lost_by_recorder": lost,
+    }
+    if lost and params["accept_lost"]:
+        limits = bounds.Bounds(0, limits.most, limits.per)
+    return bounds.decide(limits, found, subject=f"events of CronJob {params['cronjob']}", evidence=evidence)
+
+
+def _pattern(params: Mapping[str, t.Any]) -> t.Callable[[objects.EventFact], bool]:
+    regex = params.get("message_regex") or ""
+    try:
+        compiled = re.compile(regex)
+    except re.error as error:
+        raise BadInput(f"not a regular expression: {error}", subject="message_regex", seen=regex) from error
+    reason, message = params.get("reason") or "", params.get("message") or ""
+
+    def fits(event: objects.EventFact) -> bool:
+        right = reason in ("", event.reason) and message in event.message
+        return right and compiled.search(event.message) is not None
+
+    return fits
+
+
+def _recorded(history: model.History, selection: invocations.Selection) -> _Seen:
+    uids: list[str] = []
+    newest: dict[str, objects.EventFact] = {}
+    for item in history.records:
+        if not isinstance(item, model.ObjectSeen):
+            continue
+        if item.kind == "cronjobs" and objects.meta_of(item.object).name == selection.cronjob:
+            uids.append(objects.meta_of(item.object).uid)
+        if item.kind == "events":
+            fact = objects.event(item.object)
+            if fact.meta.uid not in newest or fact.count >= newest[fact.meta.uid].count:
+                newest[fact.meta.uid] = fact  # an event that expired still was there
+    if not uids:
+        raise NotFound("the history has no such CronJob", subject=f"CronJob {selection.cronjob}")
+    jobs = [job for job in invocations.recorded_jobs(history, selection) if _expected(job)]
+    return _Seen(uids[-1], jobs, list(newest.values()), invocations.gaps(history, ("events", "cronjobs", "jobs")))
+
+
+def _live(client: Client, selection: invocations.Selection, *, namespace: str) -> _Seen:
+    client.require_namespace(namespace)
+    uid = str(cronjob_named(client, selection.cronjob, namespace=namespace)["metadata"]["uid"])
+    jobs = [objects.job(job) for job in invocations.live_jobs(client, selection, namespace=namespace)]
+    try:
+        found = client.list(kinds.EVENTS, namespace=namespace, fields=f"involvedObject.uid={uid}").items
+    except Forbidden:  # the same events, granted under the newer name
+        kind = client.first_served(kinds.EVENTS_V1, kinds.EVENTS_V1BETA1)
+        found = client.list(kind, namespace=namespace).items
+    return _Seen(uid, [job for job in jobs if _expected(job)], [objects.event(document) for document in found])
+
+
+def _expected(job: objects.JobFact) -> bool:
+    """Whether the CronJob tells of this Job's end: not of one that runs, nor of one that was made by hand."""
+    return job.over and not job.by_hand
+
+
+def _times(events: Iterable[objects.EventFact], job: str) -> int:
+    """How often the events speak of this Job; its name is a whole word in their message."""
+    name = re.compile(rf"(?<![\w.-]){re.escape(job)}(?![\w.-])")
+    return sum(event.count for event in events if name.search(event.message))
+
+
+def _explained(jobs: Sequence[objects.JobFact], events: Sequence[objects.EventFact]) -> int:
+    """How many events the recorder has to have dropped, by its own arithmetic; 0 when its budget was enough."""
+    moments = [moment for job in jobs for moment in (job.started, job.ended) if moment is not None]
+    if not moments:
+        return 0
+    sent = _PER_INVOCATION * len(jobs)
+    allowed = _BURST + int(_seconds(min(moments), max(moments)) // _REFILL)
+    if sent <= allowed:
+        return 0
+    return max(0, sent - sum(event.count for event in events))
+
+
+def _seconds(first: datetime, last: datetime) -> float:
+    return (last - first).total_seconds()
+
+
+def _shown(event: objects.EventFact) -> dict[str, t.Any]:
+    return {
+        "name": event.meta.name,
+        "reason": event.reason,
+        "message": event.message,
+        "count": event.count,
+        "source": event.source,
+        "resource_version": event.meta.version,
+    }

@@ -14,6 +14,7 @@ from longhorn_qa_lab.longhorn.releases import Release
 
 _NAMESPACED: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}"
 _MANAGER: t.Final = "longhorn-manager"
+_RBAC: t.Final = "/apis/rbac.authorization.k8s.io/v1"
 _LABELS: t.Final = {"app": _MANAGER}
 
 
@@ -63,71 +64,47 @@ def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, O
     yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}}
     for crd in crds.manifests():
         yield "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd
-    yield (
-        f"{_NAMESPACED}/serviceaccounts",
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": _meta(names.SERVICE_ACCOUNT),
-        },
-    )
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
-    yield f"{rbac}/clusterroles", _cluster_role()
-    yield (
-        f"{rbac}/clusterrolebindings",
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": "longhorn-bind"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "longhorn-role"},
-            "subjects": [{"kind": "ServiceAccount", "name": names.SERVICE_ACCOUNT, "namespace": names.NAMESPACE}],
-        },
-    )
-    yield (
-        f"{_NAMESPACED}/configmaps",
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": _meta(CONFIG),
-            "data": {"release": release.name, "pollScale": str(poll_scale)},
-        },
-    )
-    yield (
-        f"{_NAMESPACED}/configmaps",
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": _meta(faults.CONFIG_MAP),
-        },
-    )
-    yield (
-        f"{_NAMESPACED}/configmaps",
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": _meta("longhorn-default-setting"),
-            "data": {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"},
-        },
-    )
-    yield (
-        f"{_NAMESPACED}/services",
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {**_meta("longhorn-backend"), "labels": _LABELS},
-            "spec": {
-                "selector": _LABELS,
-                "sessionAffinity": "ClientIP",
-                "type": "ClusterIP",
-                "ports": [{"name": "manager", "port": 9500, "targetPort": "manager"}],
-            },
-        },
-    )
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(names.SERVICE_ACCOUNT)}
+    yield f"{_NAMESPACED}/serviceaccounts", account
+    yield f"{_RBAC}/clusterroles", _cluster_role()
+    yield f"{_RBAC}/clusterrolebindings", _cluster_role_binding()
+    for name, data in (
+        (CONFIG, {"release": release.name, "pollScale": str(poll_scale)}),
+        (faults.CONFIG_MAP, {}),
+        ("longhorn-default-setting", {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"}),
+    ):
+        config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(name), "data": data}
+        yield f"{_NAMESPACED}/configmaps", config_map
+    yield f"{_NAMESPACED}/services", _service()
     yield f"/apis/apps/v1/namespaces/{names.NAMESPACE}/daemonsets", manager_daemon_set(release)
 
 
 def _meta(name: str) -> Object:
     return {"name": name, "namespace": names.NAMESPACE}
+
+
+def _cluster_role_binding() -> Object:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "longhorn-bind"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "longhorn-role"},
+        "subjects": [{"kind": "ServiceAccount", "name": names.SERVICE_ACCOUNT, "namespace": names.NAMESPACE}],
+    }
+
+
+def _service() -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**_meta("longhorn-backend"), "labels": _LABELS},
+        "spec": {
+            "selector": _LABELS,
+            "sessionAffinity": "ClientIP",
+            "type": "ClusterIP",
+            "ports": [{"name": "manager", "port": 9500, "targetPort": "manager"}],
+        },
+    }
 
 
 def _cluster_role() -> Object:
@@ -163,29 +140,43 @@ def _cluster_role() -> Object:
 
 
 def manager_daemon_set(release: Release) -> Object:
-    """The manager, with the command line of the release's own manifest."""
+    """The manager, one per node."""
+    volumes = [
+        {"name": "longhorn", "hostPath": {"path": "/var/lib/longhorn/"}},
+        {"name": "longhorn-default-setting", "configMap": {"name": "longhorn-default-setting"}},
+    ]
+    pod = {
+        "serviceAccountName": names.SERVICE_ACCOUNT,
+        "containers": [_manager_container(release)],
+        "volumes": volumes,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {**_meta(_MANAGER), "labels": _LABELS},
+        "spec": {
+            "selector": {"matchLabels": _LABELS},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+            "template": {"metadata": {"labels": _LABELS}, "spec": pod},
+        },
+    }
+
+
+def _manager_container(release: Release) -> Object:
+    """The command line and environment of the release's own manifest."""
+    words = ["longhorn-manager", "-d", "daemon", "--engine-image", release.engine_image]
+    words += ["--instance-manager-image", release.instance_manager_image]
+    words += ["--manager-image", release.manager_image, "--service-account", names.SERVICE_ACCOUNT]
 
     def field(name: str, path: str) -> Object:
         return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
-    container = {
+    return {
         "name": _MANAGER,
         "image": release.manager_image,
         "imagePullPolicy": "IfNotPresent",
         "securityContext": {"privileged": True},
-        "command": [
-            "longhorn-manager",
-            "-d",
-            "daemon",
-            "--engine-image",
-            release.engine_image,
-            "--instance-manager-image",
-            release.instance_manager_image,
-            "--manager-image",
-            release.manager_image,
-            "--service-account",
-            names.SERVICE_ACCOUNT,
-        ],
+        "command": words,
         "ports": [{"containerPort": 9500, "name": "manager"}],
         "readinessProbe": {"tcpSocket": {"port": 9500}},
         "volumeMounts": [
@@ -198,24 +189,4 @@ def manager_daemon_set(release: Release) -> Object:
             field("NODE_NAME", "spec.nodeName"),
             {"name": "DEFAULT_SETTING_PATH", "value": "/var/lib/longhorn-setting/default-setting.yaml"},
         ],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {**_meta(_MANAGER), "labels": _LABELS},
-        "spec": {
-            "selector": {"matchLabels": _LABELS},
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
-            "template": {
-                "metadata": {"labels": _LABELS},
-                "spec": {
-                    "serviceAccountName": names.SERVICE_ACCOUNT,
-                    "containers": [container],
-                    "volumes": [
-                        {"name": "longhorn", "hostPath": {"path": "/var/lib/longhorn/"}},
-                        {"name": "longhorn-default-setting", "configMap": {"name": "longhorn-default-setting"}},
-                    ],
-                },
-            },
-        },
     }

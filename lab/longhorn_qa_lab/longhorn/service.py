@@ -73,28 +73,7 @@ class Service:
         name = str(body.get("name", ""))
         with _Doing(f"unable to create volume: unable to create volume {name}"):
             checks.volume_name(name, self._c.release)
-            replicas = int(body.get("numberOfReplicas") or self._c.setting("default-replica-count") or 3)
-            if not 1 <= replicas <= 20:
-                raise checks.Refused(f"number of replicas should be between 1 to 20, got {replicas}")
-            frontend = body.get("frontend") or "blockdev"
-            if frontend not in ("blockdev", "iscsi"):
-                raise checks.Refused(f"invalid frontend type {frontend}")
-            image = self._c.setting(settings.DEFAULT_ENGINE_IMAGE)
-            spec = {
-                "Standby": False,
-                "baseImage": "",
-                "disableFrontend": False,
-                "diskSelector": body.get("diskSelector"),
-                "engineImage": image,
-                "fromBackup": body.get("fromBackup", ""),
-                "frontend": frontend,
-                "nodeID": "",
-                "nodeSelector": body.get("nodeSelector"),
-                "numberOfReplicas": replicas,
-                "recurringJobs": checks.recurring_jobs(body.get("recurringJobs") or [], self._c.release) or None,
-                "size": str(checks.size(str(body.get("size", "")))),
-                "staleReplicaTimeout": int(body.get("staleReplicaTimeout") or 0),
-            }
+            spec = self._new_spec(body)
             made = self._w.create(
                 world.VOLUMES,
                 {
@@ -110,12 +89,36 @@ class Service:
                 },
             )
         self._c.log.debug(
-            f"Created volume {name}: {{Size:{spec['size']} Frontend:{frontend} FromBackup:{spec['fromBackup']} "
-            f"NumberOfReplicas:{replicas} StaleReplicaTimeout:{spec['staleReplicaTimeout']} NodeID: "
-            f"EngineImage:{image} RecurringJobs:{spec['recurringJobs'] or []} BaseImage: Standby:false "
+            f"Created volume {name}: {{Size:{spec['size']} Frontend:{spec['frontend']} FromBackup:{spec['fromBackup']} "
+            f"NumberOfReplicas:{spec['numberOfReplicas']} StaleReplicaTimeout:{spec['staleReplicaTimeout']} NodeID: "
+            f"EngineImage:{spec['engineImage']} RecurringJobs:{spec['recurringJobs'] or []} BaseImage: Standby:false "
             "DiskSelector:[] NodeSelector:[] DisableFrontend:false}"
         )
         return self._view(made, base)
+
+    def _new_spec(self, body: Object) -> Object:
+        """A new volume's spec: what was asked for, and Longhorn's defaults."""
+        replicas = int(body.get("numberOfReplicas") or self._c.setting("default-replica-count") or 3)
+        if not 1 <= replicas <= 20:
+            raise checks.Refused(f"number of replicas should be between 1 to 20, got {replicas}")
+        frontend = body.get("frontend") or "blockdev"
+        if frontend not in ("blockdev", "iscsi"):
+            raise checks.Refused(f"invalid frontend type {frontend}")
+        return {
+            "Standby": False,
+            "baseImage": "",
+            "disableFrontend": False,
+            "diskSelector": body.get("diskSelector"),
+            "engineImage": self._c.setting(settings.DEFAULT_ENGINE_IMAGE),
+            "fromBackup": body.get("fromBackup", ""),
+            "frontend": frontend,
+            "nodeID": "",
+            "nodeSelector": body.get("nodeSelector"),
+            "numberOfReplicas": replicas,
+            "recurringJobs": checks.recurring_jobs(body.get("recurringJobs") or [], self._c.release) or None,
+            "size": str(checks.size(str(body.get("size", "")))),
+            "staleReplicaTimeout": int(body.get("staleReplicaTimeout") or 0),
+        }
 
     def delete_volume(self, name: str) -> None:
         if self._w.find(world.VOLUMES, name) is None:

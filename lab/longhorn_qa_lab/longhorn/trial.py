@@ -85,49 +85,13 @@ class Trial:
 
     def store(self) -> None:
         """An S3 server of the lab, its Secret, and the backup target."""
-        labels = {"app": STORE}
-        script = f"mkdir -p /storage/{BUCKET} && exec minio server --address :9000 /storage"
-        container = {
-            "name": "minio",
-            "image": "minio/minio:RELEASE.2020-06-01T17-28-03Z",
-            "command": ["/bin/sh", "-c"],
-            "args": [script],
-            "ports": [{"containerPort": 9000}],
-            "readinessProbe": {"tcpSocket": {"port": 9000}},
+        for collection, document in store_manifests():
+            self.kube.apply(collection, document)
+        settings = {
+            "backup-target": f"s3://{BUCKET}@us-east-1/",
+            "backup-target-credential-secret": SECRET,
         }
-        deployment = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": STORE, "namespace": STORE},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-            },
-        }
-        service = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": STORE, "namespace": STORE},
-            "spec": {"selector": labels, "ports": [{"port": 9000}]},
-        }
-        secret = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": SECRET, "namespace": names.NAMESPACE},
-            "stringData": {
-                "AWS_ACCESS_KEY_ID": "lab",
-                "AWS_SECRET_ACCESS_KEY": "lab",
-                "AWS_ENDPOINTS": f"http://{STORE}.{STORE}:9000",
-            },
-        }
-        self.kube.apply("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STORE}})
-        self.kube.apply(f"/apis/apps/v1/namespaces/{STORE}/deployments", deployment)
-        self.kube.apply(f"/api/v1/namespaces/{STORE}/services", service)
-        self.kube.apply(_NAMESPACED["secrets"], secret)
-        for setting, value in (
-            ("backup-target", f"s3://{BUCKET}@us-east-1/"),
-            ("backup-target-credential-secret", SECRET),
-        ):
+        for setting, value in settings.items():
             self.manager("PUT", f"/settings/{setting}", {"value": value})
         self.until("the store answers", self._store_answers)
 
@@ -237,3 +201,39 @@ class Trial:
         """Everything in the bucket, read from the S3 server itself."""
         path = f"/api/v1/namespaces/{STORE}/services/{STORE}:9000/proxy/{BUCKET}?list-type=2"
         return re.findall(r"<Key>(.*?)</Key>", self.kube.text(path))
+
+
+def store_manifests() -> t.Iterator[tuple[str, Object]]:
+    """A MinIO-shaped server with one bucket, and the credentials Longhorn reads."""
+    labels = {"app": STORE}
+    place = {"name": STORE, "namespace": STORE}
+    container = {
+        "name": "minio",
+        "image": "minio/minio:RELEASE.2020-06-01T17-28-03Z",
+        "command": ["/bin/sh", "-c"],
+        "args": [f"mkdir -p /storage/{BUCKET} && exec minio server --address :9000 /storage"],
+        "ports": [{"containerPort": 9000}],
+        "readinessProbe": {"tcpSocket": {"port": 9000}},
+    }
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    deployment = {"selector": {"matchLabels": labels}, "template": template}
+    service = {"selector": labels, "ports": [{"port": 9000}]}
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab",
+        "AWS_ENDPOINTS": f"http://{STORE}.{STORE}:9000",
+    }
+    yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STORE}}
+    yield (
+        f"/apis/apps/v1/namespaces/{STORE}/deployments",
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": place, "spec": deployment},
+    )
+    yield (
+        f"/api/v1/namespaces/{STORE}/services",
+        {"apiVersion": "v1", "kind": "Service", "metadata": place, "spec": service},
+    )
+    metadata = {"name": SECRET, "namespace": names.NAMESPACE}
+    yield (
+        _NAMESPACED["secrets"],
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": credentials},
+    )

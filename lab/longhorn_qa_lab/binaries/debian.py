@@ -152,11 +152,16 @@ class _Go:
             preexec_fn=die_with_parent,
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line.rstrip())
-                if time.monotonic() - told >= _REPORT_SECONDS:
-                    told = time.monotonic()
-                    self._progress(f"{title}: {len(lines)} packages so far")
+            try:
+                for line in process.stdout:
+                    lines.append(line.rstrip())
+                    if time.monotonic() - told >= _REPORT_SECONDS:
+                        told = time.monotonic()
+                        self._progress(f"{title}: {len(lines)} packages so far")
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
         if process.returncode != 0:
             raise LabError(_failure("go build", process.returncode, lines))
 

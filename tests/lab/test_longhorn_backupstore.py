@@ -1,131 +1,191 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Backups in a bucket: the layout, blocks that backups share, deletion, and backup URLs."""
+"""The layout of backups, down to the size of the recorded files, and the requests that write them."""
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
-import re
 import typing as t
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from longhorn_qa_lab.longhorn import backupstore
-from longhorn_qa_lab.longhorn.backupstore import BLOCK_SIZE, BackupStore
+from longhorn_qa_lab.longhorn import backupstore, s3
+from longhorn_qa_lab.longhorn.backupstore import BackupStore
+from longhorn_qa_lab.longhorn.s3_client import Credentials, S3Client, StoreError, Target, sign
+
+RECORDED = Path(__file__).parents[1] / "recordings" / "2020-06" / "s3-final.json"
+URL = "s3://bucket@us-east-1/"
+MIB = 1 << 20
 
 
 class Bucket:
-    """An object store in memory."""
+    """Objects in memory."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.written: list[str] = []
 
     def get(self, key: str) -> bytes | None:
         return self.objects.get(key)
 
     def put(self, key: str, body: bytes) -> None:
-        self.written.append(key)
         self.objects[key] = body
 
     def delete(self, key: str) -> None:
-        self.objects.pop(key, None)
+        del self.objects[key]
 
     def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.objects if key.startswith(prefix))
 
 
-def back_up(store: BackupStore, name: str, blocks: t.Mapping[int, int], *, volume: str = "test") -> None:
+def back_up(store: BackupStore, name: str, blocks: dict[int, int], *, snapshot: str = "c-nbbck-f30efb6e",
+            volume: str = "test-ncb-back", labels: dict[str, str] | None = None) -> None:  # fmt: skip
     store.create(
         volume={"Name": volume, "Size": "33554432"},
-        backup={
-            "Name": name,
-            "SnapshotName": f"snap-{name}",
-            "SnapshotCreatedAt": "2026-11-23T03:09:00Z",
-            "Labels": {"RecurringJob": "c-1"},
-            "IsIncremental": True,
-        },
+        backup={"Name": name, "SnapshotName": snapshot, "SnapshotCreatedAt": "2026-11-23T03:11:01Z",
+                "Labels": labels or {"RecurringJob": "c-nbbck"}, "IsIncremental": False},
         blocks=blocks,
-        moment="2026-11-23T03:09:05Z",
-    )
+        moment="2026-11-23T03:11:02Z",
+    )  # fmt: skip
 
 
-@pytest.fixture
-def bucket() -> Bucket:
-    return Bucket()
+def test_files_of_an_empty_volume_are_as_long_as_the_recorded_ones() -> None:
+    bucket = Bucket()
+    back_up(BackupStore(bucket), "backup-267e947984764b9b", {})
+    recorded = {entry["Key"]: entry["Size"] for entry in json.loads(RECORDED.read_text())}
+    assert {key: len(body) for key, body in bucket.objects.items()}.items() <= recorded.items()
+    assert len(bucket.objects) == 2
 
 
-def test_layout_is_longhorns(bucket: Bucket) -> None:
-    back_up(BackupStore(bucket), "backup-1", {0: 0, BLOCK_SIZE: 0})
-    folder = backupstore.volume_folder("test")
-    assert re.fullmatch(r"backupstore/volumes/[0-9a-f]{2}/[0-9a-f]{2}/test", folder)
-    assert bucket.keys(f"{folder}/") == sorted(bucket.objects)
-    blocks = bucket.keys(f"{folder}/blocks/")
-    assert len(blocks) == 2
+def test_blocks_are_named_by_their_content_and_stored_once() -> None:
+    bucket = Bucket()
+    store = BackupStore(bucket)
+    back_up(store, "backup-1", {0: 0, 2 * MIB: 0})
+    back_up(store, "backup-2", {0: 0, 2 * MIB: 1})
+    blocks = [key for key in bucket.objects if key.endswith(".blk")]
+    assert len(blocks) == 3
     for key in blocks:
-        assert re.fullmatch(r"blocks/([0-9a-f]{2})/([0-9a-f]{2})/\1\2[0-9a-f]{60}\.blk", key.removeprefix(f"{folder}/"))
-        assert backupstore.checksum(gzip.decompress(bucket.objects[key])) == key.rpartition("/")[2].removesuffix(".blk")
-    config = json.loads(bucket.objects[f"{folder}/backups/backup_backup-1.cfg"])
-    assert list(config) == [
-        "Name",
-        "VolumeName",
-        "SnapshotName",
-        "SnapshotCreatedAt",
-        "CreatedTime",
-        "Size",
-        "Labels",
-        "IsIncremental",
-        "Blocks",
-        "SingleFile",
-    ]
-    assert (config["Size"], config["IsIncremental"]) == (str(2 * BLOCK_SIZE), False), "the first one is complete"
+        content = gzip.decompress(bucket.objects[key])
+        total = backupstore.checksum(content)
+        assert len(content) == 2 * MIB
+        assert key.endswith(f"/blocks/{total[:2]}/{total[2:4]}/{total}.blk")
+    config = store.backup("test-ncb-back", "backup-2")
+    assert config is not None
+    assert [entry["Offset"] for entry in config["Blocks"]] == [0, 2 * MIB]
+    assert config["Size"] == str(4 * MIB)
 
 
-def test_blocks_come_before_the_lists_that_name_them(bucket: Bucket) -> None:
-    back_up(BackupStore(bucket), "backup-1", {0: 0})
-    kinds = [key.rpartition("/")[2].split("_")[0].split(".")[-1] for key in bucket.written]
-    assert kinds.index("blk") < kinds.index("backup"), bucket.written
+def test_deleting_a_backup_leaves_what_others_need() -> None:
+    bucket = Bucket()
+    store = BackupStore(bucket, "some/path")
+    back_up(store, "backup-1", {0: 0, 2 * MIB: 0})
+    back_up(store, "backup-2", {0: 0, 2 * MIB: 1})
+    store.delete("test-ncb-back", "backup-1")
+    assert [config["Name"] for config in store.backups("test-ncb-back")] == ["backup-2"]
+    assert sum(key.endswith(".blk") for key in bucket.objects) == 2
+    store.delete("test-ncb-back", "backup-2")
+    config = store.volume("test-ncb-back")
+    assert config is not None
+    assert (config["LastBackupName"], config["BlockCount"]) == ("", "0")
+    assert all(key.startswith("some/path/backupstore/volumes/1f/4e/test-ncb-back/") for key in bucket.objects)
 
 
-def test_backups_share_their_blocks_and_deletion_keeps_what_is_shared(bucket: Bucket) -> None:
-    store = BackupStore(bucket)
-    back_up(store, "backup-1", {0: 0, BLOCK_SIZE: 0})
-    back_up(store, "backup-2", {0: 0, BLOCK_SIZE: 1})
-    folder = f"{backupstore.volume_folder('test')}/blocks/"
-    assert len(bucket.keys(folder)) == 3
-    assert [config["Name"] for config in store.backups("test")] == ["backup-1", "backup-2"]
-    assert store.backup("test", "backup-2")["IsIncremental"] is True  # type: ignore[index]
-    store.delete("test", "backup-1")
-    assert len(bucket.keys(folder)) == 2
-    assert store.volume("test")["BlockCount"] == "2"  # type: ignore[index]
-    assert store.volume("test")["LastBackupName"] == "backup-2"  # type: ignore[index]
-    store.delete("test", "backup-2")
-    assert bucket.keys(folder) == []
-    assert store.volume("test")["LastBackupName"] == ""  # type: ignore[index]
+def test_what_is_not_there_cannot_be_deleted() -> None:
+    with pytest.raises(LookupError, match="cannot find backup-9"):
+        BackupStore(Bucket()).delete("vol", "backup-9")
 
 
-def test_deleting_what_is_not_there_is_told(bucket: Bucket) -> None:
-    with pytest.raises(LookupError, match="cannot find backup-9 in backupstore"):
-        BackupStore(bucket).delete("test", "backup-9")
+def test_volumes_are_found_by_their_files() -> None:
+    store = BackupStore(Bucket())
+    back_up(store, "backup-1", {}, volume="one")
+    back_up(store, "backup-2", {}, volume="two")
+    assert sorted(config["Name"] for config in store.volumes()) == ["one", "two"]
+    store.delete_volume("one")
+    assert [config["Name"] for config in store.volumes()] == ["two"]
 
 
-def test_a_whole_volume_goes_and_others_stay(bucket: Bucket) -> None:
-    store = BackupStore(bucket)
-    back_up(store, "backup-1", {0: 0})
-    back_up(store, "backup-2", {0: 0}, volume="test-2")
-    store.delete_volume("test")
-    assert [config["Name"] for config in store.volumes()] == ["test-2"]
-    assert store.backups("test") == []
+def test_urls_go_there_and_back() -> None:
+    url = backupstore.backup_url(Target.parse("s3://b@us-east-1/some/path/").url, "vol", "backup-1")
+    assert url == "s3://b@us-east-1/some/path?backup=backup-1&volume=vol"
+    assert backupstore.parse_backup_url(url) == ("s3://b@us-east-1/some/path", "vol", "backup-1")
+    assert Target.parse(URL).url == URL
 
 
-def test_a_path_within_the_bucket(bucket: Bucket) -> None:
-    store = BackupStore(bucket, "some/where")
-    back_up(store, "backup-1", {0: 0})
-    assert all(key.startswith("some/where/backupstore/volumes/") for key in bucket.objects)
-    assert [config["Name"] for config in store.backups("test")] == ["backup-1"]
-    assert BackupStore(bucket).volumes() == []
+@pytest.mark.parametrize("url", ["nfs://host:/path", "s3://bucket", "", "s3://@us-east-1/"])
+def test_other_targets_are_refused(url: str) -> None:
+    with pytest.raises(StoreError, match="invalid URL"):
+        Target.parse(url)
 
 
-def test_backup_urls_can_be_taken_apart() -> None:
-    url = backupstore.backup_url("s3://bucket@us-east-1/path", "test", "backup-1")
-    assert backupstore.parse_backup_url(url) == ("s3://bucket@us-east-1/path", "test", "backup-1")
+def test_signatures_are_those_of_the_published_example() -> None:
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "")
+    headers = sign(
+        "GET", "/", "max-keys=2&prefix=J", b"", host="examplebucket.s3.amazonaws.com", region="us-east-1",
+        credentials=credentials, moment=dt.datetime(2013, 5, 24, tzinfo=dt.timezone.utc),
+    )  # fmt: skip
+    assert headers["authorization"].endswith("=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def client(endpoint: str, url: str = URL) -> S3Client:
+    return S3Client(Target.parse(url), Credentials("key", "secret", endpoint), egress=None)
+
+
+def test_a_real_server_understands_the_requests(endpoint: str) -> None:
+    s3.create(["bucket"])
+    store = client(endpoint)
+    store.put("a/b c+d.cfg", b"body")
+    assert store.get("a/b c+d.cfg") == b"body"
+    assert store.keys("a/") == ["a/b c+d.cfg"]
+    store.delete("a/b c+d.cfg")
+    assert (store.get("a/b c+d.cfg"), store.keys("")) == (None, [])
+
+
+def test_a_missing_bucket_is_an_error_and_not_an_empty_store(endpoint: str) -> None:
+    nowhere = client(endpoint, "s3://elsewhere@us-east-1/")
+    with pytest.raises(StoreError, match="NoSuchBucket"):
+        nowhere.keys("")
+    with pytest.raises(StoreError, match="NoSuchBucket"):
+        nowhere.get("x")
+
+
+@pytest.mark.parametrize("endpoint", ["", "minio:9000", "ftp://minio"])
+def test_an_endpoint_without_scheme_is_refused(endpoint: str) -> None:
+    with pytest.raises(StoreError, match="AWS_ENDPOINTS must be an http or https URL"):
+        client(endpoint)
+
+
+def test_an_unreachable_store_says_where() -> None:
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1:1"):
+        client("http://127.0.0.1:1").keys("")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        pytest.param(["-c", "mkdir -p /storage/qa && exec minio server /storage"], ("qa",), id="one folder"),
+        pytest.param(["-c", "mkdir -p /data/a /data/b; minio server /data"], ("a", "b"), id="two folders"),
+        pytest.param(["server", "--address", ":9000", "/data"], (), id="no folder"),
+    ],
+)
+def test_buckets_are_the_folders_of_the_command(words: list[str], names: tuple[str, ...]) -> None:
+    assert s3.buckets(words) == names
+
+
+def test_the_store_listens_where_the_pod_says() -> None:
+    environment: t.Mapping[str, str] = {"LAB_PORTS": json.dumps({"9000": 31000, "9001": 31001})}
+    assert s3.real_port(["-c", "minio server --address :9001 /data"], environment) == 31001
+    assert s3.real_port(["server", "/data"], environment) == 31000
+    with pytest.raises(SystemExit, match="does not declare container port 7"):
+        s3.real_port(["--address=:7"], environment)

@@ -1,259 +1,225 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A recurring job of each release against an engine on a disk of its own: what it makes, keeps, deletes and says.
-
-Time, store and API server are stand-ins; everything between them is the lab's own.
-"""
+"""A recurring job of each release, against a volume that is a list: order of steps, words, exit codes."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-import json
-import re
+import random
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from longhorn_qa_lab.longhorn import engine, faults, jobs, logs
-from longhorn_qa_lab.longhorn.backupstore import BackupStore
-from longhorn_qa_lab.longhorn.disk import Disk, log_path
-from longhorn_qa_lab.longhorn.engine_volume import EngineVolume
-from longhorn_qa_lab.longhorn.jobs import Job, Runner
-from longhorn_qa_lab.longhorn.releases import RELEASES, Release
+from longhorn_qa_lab.longhorn import jobs, releases
+from longhorn_qa_lab.longhorn.api_volume import bad_response
+from longhorn_qa_lab.longhorn.jobs import Backup, Job, JobError, Progress, Snapshot
+from longhorn_qa_lab.longhorn.logs import Log
+from longhorn_qa_lab.longhorn.manager import labels_of, parser
 
-GOOD = "longhornio/longhorn-engine:v1.0.0"
-NO_CLEANUP = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
-NO_CLEANUP_BACKUP = "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup"
-TARGET = "s3://bucket@us-east-1/"
-VOLUME = "test"
-FIX, BUG = RELEASES["2020-06"], RELEASES["v1.0.0"]
-WARNING = re.compile(r'level=warning msg="created (snapshot|backup) successfully but errored on cleanup for test: ')
+MOMENT = dt.datetime(2020, 6, 8, 20, 5, 10, tzinfo=dt.timezone.utc)
+LABELS = {"RecurringJob": "c-x"}
 
 
-class Bucket:
-    """A bucket in memory."""
+class FakeVolume:
+    """Keeps snapshots and backups in lists and writes down what it was asked."""
 
-    def __init__(self) -> None:
-        self._objects: dict[str, bytes] = {}
+    def __init__(self, *, fails: t.Collection[str] = ()) -> None:
+        self.fails = fails
+        self.made: list[Snapshot] = []
+        self.stored: list[Backup] = []
+        self.asked: list[str] = []
+        self.states = ["in_progress", "complete"]
+        self.purging = [True, False]
 
-    def get(self, key: str) -> bytes | None:
-        return self._objects.get(key)
+    def _do(self, what: str) -> None:
+        self.asked.append(what)
+        if what.split()[0] in self.fails:
+            raise JobError(f"no {what}")
 
-    def put(self, key: str, body: bytes) -> None:
-        self._objects[key] = body
+    def create_snapshot(self, name: str, labels: t.Mapping[str, str]) -> None:
+        self._do("snapshot")
+        created = f"2020-06-08T20:0{len(self.made)}:00Z"
+        self.made.append(Snapshot(name=name, created=created, labels=labels, removed=False, usercreated=True))
 
-    def delete(self, key: str) -> None:
-        self._objects.pop(key, None)
+    def snapshots(self) -> list[Snapshot]:
+        return list(reversed(self.made))
 
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self._objects if key.startswith(prefix))
+    def delete_snapshot(self, name: str) -> None:
+        self._do(f"delete-snapshot {name}")
+        self.made = [snapshot for snapshot in self.made if snapshot.name != name]
 
+    def start_purge(self) -> None:
+        self._do("purge")
 
-class Api:
-    """An API server that knows one attached volume."""
+    def is_purging(self) -> bool:
+        return self.purging.pop(0)
 
-    def __init__(self, image: str) -> None:
-        self.image = image
-        self.last_backup = ""
+    def start_backup(self, snapshot: str, labels: t.Mapping[str, str]) -> None:
+        self._do("backup")
 
-    def get(self, path: str) -> dict[str, t.Any]:
-        assert path.endswith(f"/volumes/{VOLUME}"), path
-        return {"status": {"lastBackup": self.last_backup}}
+    def backup_progress(self, snapshot: str) -> Progress | None:
+        state = self.states.pop(0)
+        if state == "complete":
+            created = f"2020-06-08T20:0{len(self.stored)}:00Z"
+            name = f"b{len(self.stored)}"
+            self.stored.append(Backup(name=name, url=f"s3://{name}", created=created, labels=LABELS))
+        return Progress(name="b", url="s3://b", state=state, progress=0, error="broken disk")
 
-    def list(self, path: str) -> dict[str, t.Any]:
-        assert f"longhornvolume%3D{VOLUME}" in path
-        return {"items": [{"metadata": {"name": "test-e-1"}, "status": {"ip": "10.0.0.1", "currentImage": self.image}}]}
+    def backups(self) -> list[Backup]:
+        return list(self.stored)
 
-    def merge(self, path: str, document: dict[str, t.Any]) -> None:
-        self.last_backup = document["status"]["lastBackup"]
+    def delete_backup(self, backup: Backup) -> None:
+        self._do(f"delete-backup {backup.name}")
+        self.stored.remove(backup)
 
+    def cleaned_up_as(self, backup: Backup) -> str:
+        return backup.url
 
-class Bench:
-    """A volume with a running engine, and jobs run on it one after the other."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, image: str, plan: str = "") -> None:
-        self.bucket = Bucket()
-        self.disk = Disk(folder)
-        self.folder = folder
-        self.api = Api(image)
-        self._plan = faults.parse(plan)
-        self._image = image
-        self._seconds = 0
-        state = engine.new_state(volume=VOLUME, size=32 << 20, created="2026-11-23T03:00:00Z")
-        state["engine"] = {"name": "test-e-1", "address": "10.0.0.1:10000", "replicas": {"test-r-1": "10.0.0.2:10000"}}
-        with self.disk.change(VOLUME, state):
-            pass
-        monkeypatch.setattr(engine, "open_store", lambda *_: BackupStore(self.bucket))
-        monkeypatch.setattr(logs, "now", self._tick)
-        monkeypatch.setattr(engine.threading, "Thread", _AtOnce)
-
-    def _tick(self) -> dt.datetime:
-        """Every look at the clock is a second later, so that nothing is made at the same time."""
-        self._seconds += 1
-        return dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=self._seconds)
-
-    def run(self, release: Release, *, backup: bool = False, retain: int = 1) -> tuple[int, str]:
-        """One attempt: exit code and log."""
-        text = io.StringIO()
-        log = logs.Log(text, self._tick)
-        job = Job(volume=VOLUME, name="c-1", labels={"RecurringJob": "c-1"}, retain=retain, backup=backup, poll=5)
-
-        def work() -> None:
-            volume = EngineVolume(
-                volume=VOLUME,
-                kube=self.api,  # type: ignore[arg-type]
-                disk=self.disk,
-                plan=self._plan,
-                log=log,
-                target=TARGET if backup else "",
-                environment={},
-            )
-            volume._binary.__dict__["clock"] = self._tick
-            Runner(job, volume, release=release, log=log, sleep=lambda _: None).run()
-
-        return jobs.execute(work, log), text.getvalue()
-
-    def snapshots(self) -> list[str]:
-        """The snapshots that are there and not marked as removed."""
-        infos = engine.snapshot_infos(self.disk.read(VOLUME))
-        return [name for name, info in infos.items() if info["usercreated"] and not info["removed"]]
-
-    def backups(self) -> list[str]:
-        """The backups in the store."""
-        return [str(config["Name"]) for config in BackupStore(self.bucket).backups(VOLUME)]
+    def finish_backup(self) -> None:
+        self._do("finish")
 
 
-class _AtOnce:
-    """A thread that does its work when it is started."""
-
-    def __init__(self, target: t.Callable[..., None], args: tuple[t.Any, ...], name: str) -> None:
-        self._work = lambda: target(*args)
-
-    def start(self) -> None:
-        self._work()
-
-
-MakeBench = t.Callable[..., Bench]
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeBench:
-    return lambda image=GOOD, plan="": Bench(tmp_path, monkeypatch, image, plan)
+def run(
+    volume: FakeVolume, *, release: str, backup: bool = False, times: int = 1, retain: int = 1
+) -> tuple[list[int], list[str]]:
+    """Exit codes and log lines of some runs, one after another."""
+    stream = io.StringIO()
+    log = Log(stream, lambda: MOMENT)
+    job = Job(volume="vol", name="c-x", labels=LABELS, retain=retain, backup=backup, poll=5.0)
+    codes = []
+    for _ in range(times):
+        volume.states, volume.purging = ["in_progress", "complete"], [True, False]
+        runner = jobs.Runner(job, volume, release=releases.release(release), log=log, sleep=lambda _seconds: None)
+        codes.append(jobs.execute(runner.run, log))
+    lines = [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+    return codes, lines
 
 
-@pytest.mark.parametrize("release", [FIX, BUG], ids=lambda release: release.name)
-@pytest.mark.parametrize("retain", [1, 2])
-def test_good_engine_keeps_what_is_to_be_kept(bench: MakeBench, release: Release, retain: int) -> None:
-    made = bench()
-    logs_ = [made.run(release, retain=retain) for _ in range(4)]
-    assert [code for code, _ in logs_] == [0] * 4
-    assert len(made.snapshots()) == retain
-    assert "Cleaned up snapshot" in logs_[-1][1]
-    assert not any(WARNING.search(text) for _, text in logs_)
+@pytest.mark.parametrize("release", list(releases.RELEASES))
+def test_a_good_clean_up_keeps_what_retain_says(release: str) -> None:
+    volume = FakeVolume()
+    codes, lines = run(volume, release=release, times=4, retain=2)
+    assert (codes, len(volume.made)) == ([0, 0, 0, 0], 2)
+    assert [line for line in lines if "warning" in line or "fatal" in line] == []
+    assert [word.split()[0] for word in volume.asked if word != "snapshot"] == ["delete-snapshot", "purge"] * 2
 
 
-def test_first_run_within_retain_logs_nothing(bench: MakeBench) -> None:
-    assert bench().run(FIX) == (0, "")
+@pytest.mark.parametrize(
+    ("release", "codes", "level", "begins"),
+    [
+        pytest.param("2020-06", [0, 0], "warning", "created snapshot successfully but errored on cleanup for vol: no",
+                     id="the page's build warns and is content"),
+        pytest.param("v1.0.0", [0, 1], "fatal", "Error taking snapshot: no", id="1.0.0 ends with an error"),
+        pytest.param("v1.0.1", [0, 0], "warning", "created snapshot successfully but errored on cleanup for vol: no",
+                     id="1.0.1 warns and is content"),
+    ],
+)  # fmt: skip
+def test_a_failing_snapshot_deletion(release: str, codes: list[int], level: str, begins: str) -> None:
+    volume = FakeVolume(fails=["delete-snapshot"])
+    seen, lines = run(volume, release=release, times=2)
+    assert seen == codes
+    assert len(volume.made) == 2, "each run made its own snapshot"
+    assert [line.split()[0] for line in lines] == [f"level={level}"]
+    assert f'msg="{begins}' in lines[0]
+    assert "purge" not in volume.asked
 
 
-def test_fixed_release_warns_and_makes_exactly_one_more_each_time(bench: MakeBench) -> None:
-    made = bench(NO_CLEANUP)
-    runs = [made.run(FIX) for _ in range(3)]
-    assert [code for code, _ in runs] == [0, 0, 0]
-    assert len(made.snapshots()) == 3
-    assert [len(WARNING.findall(text)) for _, text in runs] == [0, 1, 1]
-    assert "stubbed snapshot deletion for testing" in runs[-1][1]
+def test_a_failing_snapshot_deletion_does_not_keep_the_fixed_releases_from_backing_up() -> None:
+    volume = FakeVolume(fails=["delete-snapshot"])
+    codes, _lines = run(volume, release="2020-06", backup=True, times=3)
+    assert (codes, len(volume.made), len(volume.stored)) == ([0, 0, 0], 3, 1)
 
 
-def test_release_with_the_bug_ends_with_an_error_and_makes_one_more_per_attempt(bench: MakeBench) -> None:
-    made = bench(NO_CLEANUP)
-    runs = [made.run(BUG) for _ in range(4)]
-    assert [code for code, _ in runs] == [0, 1, 1, 1]
-    assert len(made.snapshots()) == 4
-    assert 'level=fatal msg="Error taking snapshot: ' in runs[-1][1]
-    assert not WARNING.search(runs[-1][1])
+def test_a_failing_snapshot_deletion_ends_a_backup_job_of_1_0_0_before_its_backup() -> None:
+    volume = FakeVolume(fails=["delete-snapshot"])
+    codes, lines = run(volume, release="v1.0.0", backup=True, times=3)
+    assert (codes, len(volume.made), len(volume.stored)) == ([0, 1, 1], 3, 1)
+    assert "Error taking snapshot: failed to complete backupAndCleanup for vol: no delete-snapshot" in lines[-1]
 
 
-BACKUP_CELLS = [
-    pytest.param(GOOD, 1, 1, 0, id="good engine"),
-    pytest.param(NO_CLEANUP_BACKUP, 1, 3, 2, id="backup deletion fails"),
-    pytest.param(NO_CLEANUP, 3, 3, 4, id="both deletions fail"),
-]
+@pytest.mark.parametrize(
+    ("release", "codes", "words"),
+    [
+        pytest.param("2020-06", [0, 0], "created backup successfully but errored on cleanup for vol: Cleaned up backup "
+                     "s3://b0 failed for vol: no delete-backup b0", id="the page's build"),
+        pytest.param("v1.0.0", [0, 1], "Error taking snapshot: failed to complete backupAndCleanup for vol: Cleaned up "
+                     "backup s3://b0 failed for vol: no delete-backup b0", id="1.0.0"),
+    ],
+)  # fmt: skip
+def test_a_failing_backup_deletion(release: str, codes: list[int], words: str) -> None:
+    volume = FakeVolume(fails=["delete-backup"])
+    seen, lines = run(volume, release=release, backup=True, times=2)
+    assert (seen, len(volume.stored)) == (codes, 2)
+    assert words in lines[-1]
+    assert volume.asked.count("finish") == 1, "the last backup is noted after a good clean-up only"
 
 
-@pytest.mark.parametrize(("image", "snapshots", "backups", "warnings"), BACKUP_CELLS)
-def test_backups_of_the_fixed_release(
-    bench: MakeBench, image: str, snapshots: int, backups: int, warnings: int
-) -> None:
-    made = bench(image)
-    runs = [made.run(FIX, backup=True) for _ in range(3)]
-    assert [code for code, _ in runs] == [0, 0, 0]
-    assert (len(made.snapshots()), len(made.backups())) == (snapshots, backups)
-    assert sum(len(WARNING.findall(text)) for _, text in runs) == warnings
-    assert all("Complete creating backup s3://bucket@us-east-1/?backup=backup-" in text for _, text in runs)
+@pytest.mark.parametrize("release", list(releases.RELEASES))
+@pytest.mark.parametrize("step", ["snapshot", "backup"])
+def test_a_failing_creation_is_an_error_everywhere(release: str, step: str) -> None:
+    codes, lines = run(FakeVolume(fails=[step]), release=release, backup=True)
+    assert codes == [1]
+    assert lines[-1].startswith('level=fatal msg="Error taking snapshot: ')
 
 
-def test_snapshot_failure_of_the_release_with_the_bug_prevents_the_backup(bench: MakeBench) -> None:
-    made = bench(NO_CLEANUP)
-    codes = [made.run(BUG, backup=True)[0] for _ in range(3)]
-    assert codes[1:] == [1, 1]
-    assert len(made.backups()) == 1
-    assert len(made.snapshots()) == 3
-
-
-def test_backup_failure_of_the_release_with_the_bug_makes_one_more_backup_per_attempt(bench: MakeBench) -> None:
-    made = bench(NO_CLEANUP_BACKUP)
-    runs = [made.run(BUG, backup=True) for _ in range(3)]
-    assert [code for code, _ in runs] == [0, 1, 1]
-    assert len(made.backups()) == 3
-    assert "failed to complete backupAndCleanup for test: " in runs[-1][1]
-
-
-@pytest.mark.parametrize("release", [FIX, BUG], ids=lambda release: release.name)
-def test_failing_creation_is_fatal_in_every_release_and_makes_nothing(bench: MakeBench, release: Release) -> None:
-    made = bench(NO_CLEANUP, json.dumps({"images": {NO_CLEANUP: {"fails": ["snapshot-create"]}}}))
-    code, text = made.run(release)
-    assert code == 1
-    assert "stubbed snapshot creation for testing" in text
-    assert made.snapshots() == []
-
-
-def test_each_creation_leaves_one_line_of_the_engine_manager(bench: MakeBench) -> None:
-    made = bench(NO_CLEANUP)
-    for _ in range(3):
-        made.run(FIX)
-    lines = (made.folder / log_path("engine")).read_text().splitlines()
-    shape = re.compile(
-        r'\[test-e-1\] time="[^"]+" level=info msg="Snapshot: 10\.0\.0\.2:10000 (c-1-[0-9a-f]{8}) UserCreated true '
-        r'Created at [0-9T:Z-]+, Labels map\[RecurringJob:c-1\]"'
+def test_a_backup_that_ends_in_error_is_a_creation_error() -> None:
+    volume = FakeVolume()
+    job = Job(volume="vol", name="c-x", labels=LABELS, retain=1, backup=True, poll=5.0)
+    volume.states = ["error"]
+    runner = jobs.Runner(
+        job, volume, release=releases.release("2020-06"), log=Log(io.StringIO()), sleep=lambda _seconds: None
     )
-    found = [match[1] for line in lines if (match := shape.fullmatch(line))]
-    assert sorted(found) == sorted(made.snapshots())
-    assert len(lines) == 3
+    with pytest.raises(JobError, match="broken disk"):
+        runner.run()
 
 
-def test_other_jobs_snapshots_are_not_touched(bench: MakeBench) -> None:
-    made = bench()
-    with made.disk.change(VOLUME) as state:
-        engine.take_snapshot(state, name="by-hand", labels={}, created="2026-11-23T02:00:00Z")
-        engine.take_snapshot(state, name="other", labels={"RecurringJob": "c-2"}, created="2026-11-23T02:00:01Z")
-    for _ in range(3):
-        made.run(FIX)
-    assert {"by-hand", "other"} <= set(made.snapshots())
-    assert len(made.snapshots()) == 3
-
-
-def test_a_stopped_engine_is_an_error(bench: MakeBench) -> None:
-    made = bench()
-    with made.disk.change(VOLUME) as state:
-        state["engine"] = None
-    code, text = made.run(FIX)
-    assert (code, "the engine is not running" in text) == (1, True)
-
-
-def test_retain_takes_the_oldest_first() -> None:
-    items = [jobs.Backup(name=str(n), url="", created=f"2026-11-23T03:0{n}:00Z", labels={}) for n in (3, 1, 2)]
-    assert [item.name for item in jobs.beyond(items, 1)] == ["1", "2"]
-    assert [item.name for item in jobs.beyond(items, 0)] == ["1", "2"], "retain 0 counts as 1"
+def test_the_oldest_go_first_and_retain_0_counts_as_1() -> None:
+    items = [Snapshot(name=n, created=n, labels={}, removed=False, usercreated=True) for n in ("3", "1", "2")]
+    assert [item.name for item in jobs.beyond(items, 2)] == ["1"]
+    assert [item.name for item in jobs.beyond(items, 0)] == ["1", "2"]
     assert jobs.beyond(items, 3) == []
+
+
+def test_other_jobs_and_users_snapshots_are_left_alone() -> None:
+    volume = FakeVolume()
+    for name, labels, usercreated in (("theirs", {"RecurringJob": "c-y"}, True), ("mine", {}, True),
+                                      ("system", LABELS, False)):  # fmt: skip
+        volume.made.append(Snapshot(name=name, created="2019", labels=labels, removed=False, usercreated=usercreated))
+    run(volume, release="2020-06", times=2)
+    assert {"theirs", "mine", "system"} < {snapshot.name for snapshot in volume.made}
+
+
+def test_the_api_error_has_its_parts_in_any_order() -> None:
+    body = '{"actions":{},"code":"Server Error","detail":"","links":{},"message":"fail","status":500,"type":"error"}'
+    found = {bad_response(500, "Internal Server Error", body, "http://m/x", random.Random(seed)) for seed in range(40)}
+    start = "Bad response statusCode [500]. Status [500 Internal Server Error]. Body: ["
+    assert found == {
+        f"{start}{parts}] from [http://m/x]"
+        for parts in (
+            "code=Server Error, detail=, message=fail",
+            "detail=, message=fail, code=Server Error",
+            "message=fail, code=Server Error, detail=",
+        )
+    }
+
+
+def test_an_api_error_that_is_no_document_is_quoted_as_it_is() -> None:
+    text = bad_response(503, "Service Unavailable", "no endpoints", "http://m/x", random.Random(1))
+    assert (
+        text
+        == "Bad response statusCode [503]. Status [503 Service Unavailable]. Body: [no endpoints] from [http://m/x]"
+    )
+
+
+def test_both_command_lines_are_understood() -> None:
+    old = parser().parse_args(["-d", "snapshot", "vol", "--snapshot-name", "c-x", "--labels", "RecurringJob=c-x",
+                               "--retain", "1", "--backuptarget", "s3://b@r/"])  # fmt: skip
+    new = parser().parse_args(["-d", "snapshot", "vol", "--manager-url", "http://longhorn-backend:9500/v1",
+                               "--snapshot-name", "c-x", "--labels", "a=b=c", "--labels", "d=e", "--backup"])  # fmt: skip
+    assert (old.volume, old.retain, old.backuptarget, old.backup) == ("vol", 1, "s3://b@r/", False)
+    assert (new.backup, labels_of(new.labels)) == (True, {"a": "b=c", "d": "e"})
+
+
+def test_an_unknown_release_is_named_with_the_known_ones() -> None:
+    with pytest.raises(releases.UnknownRelease, match=r"v9.*2020-06, v1.0.0, v1.0.1"):
+        releases.release("v9")

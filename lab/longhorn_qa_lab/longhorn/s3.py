@@ -54,7 +54,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     # Before the port opens, because an open port is what the pod's readiness is.
-    _create(buckets(words))
+    create(buckets(words))
     server.start()
     print(f"API: http://127.0.0.1:{container_port(words)}", flush=True)
     stopping.wait()
@@ -62,7 +62,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     return 0
 
 
-def _create(wanted: t.Sequence[str]) -> None:
+def create(wanted: t.Sequence[str]) -> None:
+    """Make buckets in this process's own store; a bucket that is there stays."""
     from moto.core import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 

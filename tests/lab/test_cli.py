@@ -7,6 +7,7 @@ A small script stands in for ansible-playbook and a mark on paper for the lab.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -240,6 +241,16 @@ def test_what_the_scenario_is_told(run: Run, ansible: StandIn, labs: Labs, repor
     assert "best_effort_cleanup_longhorn_release" not in told  # the image's tag says it
     assert "K8S_AUTH_KUBECONFIG=/lab/kubeconfig\n" in ansible.environment
     assert "ANSIBLE_COLLECTIONS_PATH=" in ansible.environment
+
+
+def test_started_by_hand_no_tick_comes_in_between(run: Run, ansible: StandIn, labs: Labs, report: Path) -> None:
+    ansible.reports('{"verdict": "pass"}', into=report)
+    run("scenario", "--report", str(report), "--trigger")
+    told = ansible.variables
+    assert told["best_effort_cleanup_trigger"] is True
+    month = int(told["best_effort_cleanup_cron"].split()[3])
+    away = (month - datetime.datetime.now(datetime.UTC).month) % 12
+    assert away == 6
 
 
 def test_a_custom_build_is_named_because_its_tag_does_not(run: Run, ansible: StandIn, labs: Labs, report: Path) -> None:

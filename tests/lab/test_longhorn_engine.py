@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import typing as t
 from pathlib import Path
@@ -104,9 +105,8 @@ def test_backup_deletion_of_a_stub_needs_no_store() -> None:
 
 
 def test_a_plan_gives_any_image_a_fault_with_words_of_its_own(disk: Disk) -> None:
-    plan = faults.parse(
-        '{"images": {"%s": {"fails": ["snapshot-create"], "words": {"snapshot-create": "full"}}}}' % GOOD
-    )
+    entry = {"fails": ["snapshot-create"], "words": {"snapshot-create": "full"}}
+    plan = faults.parse(json.dumps({"images": {GOOD: entry}}))
     with pytest.raises(CommandError, match="level=fatal msg=full"):
         of(disk, plan=plan).create_snapshot("s1", {})
     assert set(of(disk).snapshots()) == {HEAD}

@@ -205,10 +205,8 @@ def test_the_api_error_has_its_parts_in_any_order() -> None:
 
 def test_an_api_error_that_is_no_document_is_quoted_as_it_is() -> None:
     text = bad_response(503, "Service Unavailable", "no endpoints", "http://m/x", random.Random(1))
-    assert (
-        text
-        == "Bad response statusCode [503]. Status [503 Service Unavailable]. Body: [no endpoints] from [http://m/x]"
-    )
+    status = "Bad response statusCode [503]. Status [503 Service Unavailable]."
+    assert text == f"{status} Body: [no endpoints] from [http://m/x]"
 
 
 def test_both_command_lines_are_understood() -> None:

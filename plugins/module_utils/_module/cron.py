@@ -38,7 +38,7 @@ def problems(line: str) -> list[str]:
 def shortest_interval(line: str) -> timedelta:
     """The shortest time between two ticks of a valid line."""
     ticks = _library()(line, _START)
-    moments: list[datetime] = [ticks.get_next(datetime) for _ in range(_SAMPLE)]
+    moments: list[datetime] = [ticks.get_next(datetime) for _tick in range(_SAMPLE)]
     return min(later - earlier for earlier, later in itertools.pairwise(moments))
 
 

@@ -83,7 +83,7 @@ def test_bad_input_is_refused_with_what_is_wrong(
 
 
 def test_on_v1_0_1_the_backup_faults_of_a_stub_on_the_volume_are_vacuous() -> None:
-    _, both, _, backup = plan([NO_CLEANUP, NO_CLEANUP_BACKUP], ["snapshot", "backup"])
+    both, backup = plan([NO_CLEANUP, NO_CLEANUP_BACKUP], ["backup"])
     known = profile("v1.0.1", "backup")
     assert vacuous_faults(both, known, ()) == ("backup-delete",)
     assert vacuous_faults(backup, known, ()) == ("backup-delete",)

@@ -151,7 +151,7 @@ def test_each_real_warning_is_recognised_by_exactly_one_pattern(
     release: str, task: t.Any, line: str, volume: str, source: str, deletion: str, names: dict[str, str]
 ) -> None:
     found = matches(profile(release, task).warnings, line, volume)
-    assert [(pattern.source, pattern.deletion) for pattern, _ in found] == [(source, deletion)]
+    assert [(pattern.source, pattern.deletion) for pattern, _match in found] == [(source, deletion)]
     assert {key: found[0][1].group(key) for key in names} == names
 
 
@@ -182,7 +182,7 @@ def test_v1_0_0_ends_the_attempt_with_a_line_that_names_the_deletion(
 ) -> None:
     known = profile("v1.0.0", task)
     found = matches(known.fatal, line, volume)
-    assert [pattern.deletion for pattern, _ in found] == [deletion]
+    assert [pattern.deletion for pattern, _match in found] == [deletion]
     assert {key: found[0][1].group(key) for key in names} == names
     assert matches(known.creation_errors, line, volume) == [], "a failed clean-up is not a failed creation"
     assert known.warnings == ()
@@ -207,13 +207,13 @@ def test_a_fatal_line_of_a_failed_creation_is_told_from_a_failed_clean_up(releas
 )  # fmt: skip
 def test_a_clean_up_that_worked_is_recognised(release: str, line: str, volume: str, source: str, deletion: str) -> None:
     found = matches(profile(release, "backup").cleaned_up, line, volume)
-    assert [(pattern.source, pattern.deletion) for pattern, _ in found] == [(source, deletion)]
+    assert [(pattern.source, pattern.deletion) for pattern, _match in found] == [(source, deletion)]
 
 
 def test_a_failed_clean_up_is_never_read_as_one_that_worked() -> None:
     for release in RELEASES:
         for line, volume in ((SNAPSHOT_DIRECT, "test-nc-back"), (BACKUP_DIRECT, "test-nc-back")):
-            _, message = parsed(line)
+            message = parsed(line)[1]
             inner = message.partition(f"{volume}: ")[2]
             assert not [
                 pattern

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""longhorn_preflight: looks at everything, changes nothing, and fails with all problems together."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import plan_cells
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_preflight
+
+IMAGES = [{"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup", "broken": ["snapshot-delete", "backup-delete"]}]
+CELLS = [plain(cell) for cell in plan_cells(IMAGES, ["snapshot", "backup"], run_id="a1", cron="*/3 * * * *")]
+REVIEWS = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+def cluster(api: t.Any, *, image: str = "longhornio/longhorn-manager:v1.0.1", allowed: bool = True) -> None:
+    api.longhorn()
+    pod = {"metadata": {"name": "m"}, "spec": {"containers": [{"image": image}]}}
+    api.on(f"GET {api.path('pods')}?labelSelector=app%3Dlonghorn-manager", {"metadata": {}, "items": [pod]})
+    ready = {"Ready": {"type": "Ready", "status": "True"}}
+    api.objects("nodes", {"metadata": {"name": "node-1"}, "status": {"conditions": ready}})
+    api.on("GET /version", {"gitVersion": "v1.20.2"})
+    api.on("GET /apis/batch/v1", {"resources": [{"name": "cronjobs"}]})
+    api.objects("cronjobs")
+    api.on(REVIEWS, {"status": {"allowed": allowed}})
+
+
+def run(api: t.Any, **params: t.Any) -> dict[str, t.Any]:
+    given = {
+        "namespace": "longhorn-system", "longhorn_release": "", "run_id": "a1", "cells": CELLS, "cron": "*/3 * * * *",
+        "invocations": 3, "timeout": 1800, "trigger": False, "default_engine_faults": [], **params,
+    }  # fmt: skip
+    return longhorn_preflight.run(given, check_mode=False, client=api.client, clock=api.clock)
+
+
+def test_a_good_cluster_gives_a_page(api: t.Any) -> None:
+    cluster(api)
+    api.objects("volumes")
+
+    result = run(api)
+
+    assert not result["changed"]
+    assert result["problems"] == []
+    assert (result["release"], result["timeout"]) == ("v1.0.1", 1800)
+    assert any("known vacuous" in line for line in result["page"])
+    assert any("v1.20.2" in line for line in result["page"])
+    assert {line for line, _body in api.writes} == {REVIEWS}, "nothing but questions about permissions"
+
+
+def test_permissions_are_asked_for_the_requests_that_will_be_made(api: t.Any) -> None:
+    cluster(api)
+    api.objects("volumes")
+
+    run(api, trigger=True)
+
+    asked = {
+        (item["verb"], item["resource"], item.get("subresource", ""))
+        for item in (body["spec"]["resourceAttributes"] for _line, body in api.writes)
+    }
+    assert {("create", "services", "proxy"), ("watch", "pods", ""), ("get", "pods", "log")} <= asked
+    assert ("create", "jobs", "") in asked
+
+
+def test_all_problems_come_at_once_with_the_page(api: t.Any) -> None:
+    cluster(api, image="longhornio/longhorn-manager:master", allowed=False)
+    api.objects("volumes", {"metadata": {"name": CELLS[0]["volume"]}})
+
+    with pytest.raises(errors.Refused) as caught:
+        run(api, cron="every minute", invocations=0)
+
+    problems = " | ".join(caught.value.evidence["problems"])
+    for words in ("longhorn_release", "permissions are missing", "2 fields", "at least 1", "not made by this run"):
+        assert words in problems
+    assert caught.value.evidence["page"]
+
+
+def test_a_deadline_below_one_interval_is_refused(api: t.Any) -> None:
+    cluster(api)
+    api.objects("volumes")
+
+    with pytest.raises(errors.Refused, match="shorter than one interval"):
+        run(api, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        pytest.param({"cells": [{"volume": "v"}]}, "cell: field 'task' is missing", id="half-a-cell"),
+        pytest.param({"cells": [{**CELLS[0], "color": "red"}]}, "unknown field 'color'", id="unknown-field"),
+        pytest.param({"default_engine_faults": ["all"]}, "'all' is unknown", id="unknown-fault"),
+    ],
+)
+def test_cells_that_are_none_are_refused(api: t.Any, params: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(errors.BadInput, match=words):
+        run(api, **params)

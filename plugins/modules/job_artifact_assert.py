@@ -14,8 +14,8 @@ author:
 description:
   - Counts the snapshots or backups that a recurring job made of a volume, and fails unless their number is right.
   - In a history each one is given to the invocation that made it, over all attempts and from all sources. A live
-    cluster only tells what is there now; snapshots come from the engine's status and the manager's list, backups from the
-    manager.
+    cluster only tells what is there now; snapshots come from the engine's status and the manager's list, backups from
+    the manager.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common

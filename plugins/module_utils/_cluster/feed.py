@@ -138,12 +138,12 @@ class Feed:
         seen = False
         for event in watch.events():
             seen = True
+            self._recovered()
             document = event.get("object") or {}
             if event.get("type") in _CHANGES:
                 self.sink.changed(self.kind.plural, event["type"], document)
             self._version = str((document.get("metadata") or {}).get("resourceVersion") or self._version)
             self._alive = self.clock.now()
-            self._recovered()
         return seen
 
     def _recovered(self) -> None:

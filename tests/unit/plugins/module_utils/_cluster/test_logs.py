@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Logs of container runs: from their start to their end, over cuts and restarts, or a word on why not."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, logs
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+
+Clock = t.Any
+Wait = Callable[[Callable[[], bool]], None]
+ONE = b"2026-01-02T03:04:05.1Z one\n"
+TWO = b"2026-01-02T03:04:05.2Z two\n"
+NINE = b"2026-01-02T03:04:09.9Z nine\n"
+RUNNING = {"running": {"startedAt": "2026-01-02T03:04:05Z"}}
+ENDED = {"terminated": {"exitCode": 0}}
+WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
+
+
+def pod(state: dict[str, t.Any], *, restarts: int = 0, last: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    status = {"name": "c", "restartCount": restarts, "state": state, "lastState": last or {}}
+    return {
+        "metadata": {"name": "p", "uid": "u-1", "namespace": "n"},
+        "spec": {"containers": [{"name": "c"}]},
+        "status": {"phase": "Running", "containerStatuses": [status]},
+    }
+
+
+class LogServer:
+    """Streams by run: each is a list of what one request delivers; errors are raised where they stand."""
+
+    def __init__(self, **streams: list[list[t.Any]]) -> None:
+        self.streams = streams
+        self.asked: list[dict[str, t.Any]] = []
+
+    def logs(self, pod: str, **options: t.Any) -> t.Any:
+        self.asked.append(options)
+        waiting = self.streams["previous" if options["previous"] else "current"]
+        steps = waiting.pop(0) if waiting else []
+        if steps and isinstance(steps[0], Exception):
+            raise steps[0]
+        return Stream(steps)
+
+
+class Stream:
+    def __init__(self, steps: list[t.Any]) -> None:
+        self._steps = steps
+
+    def chunks(self) -> t.Iterator[bytes]:
+        for step in self._steps:
+            if isinstance(step, Exception):
+                raise step
+            yield step() if callable(step) else step
+
+    def close(self) -> None:
+        pass
+
+
+class Kept:
+    """A keeper with its history."""
+
+    def __init__(self, folder: Path, server: LogServer, clock: Clock) -> None:
+        self.folder = folder
+        self.failures: list[BaseException] = []
+        self.streams = Streams()
+        self.writer = history_dir.open_for_writing(folder, model.Subjects(release=""), clock=clock)
+        self.keeper = logs.LogKeeper(
+            t.cast(t.Any, server), self.writer, clock, self.streams,
+            lambda: Backoff(clock=clock, first=0.1, longest=1.0, budget=30.0), self.failures.append,
+        )  # fmt: skip
+
+    def result(self) -> tuple[dict[str, bytes], list[model.Log], list[str]]:
+        """The logs, how each was closed, and the gaps."""
+        self.keeper.join(10)
+        self.writer.close()
+        assert self.failures == []
+        history = history_dir.read_history(self.folder)
+        assert history.damage == ()
+        closed = [item for item in history.records if isinstance(item, model.Log) and item.state == "closed"]
+        return dict(history.logs), closed, [item.reason for item in history.records if isinstance(item, model.Gap)]
+
+
+def test_a_log_is_followed_to_the_end_of_its_container(tmp_path: Path, clock: Clock) -> None:
+    kept: Kept
+    ends = lambda: (kept.keeper.pod_seen(pod(ENDED)), TWO)[1]  # noqa: E731 - the container ends while its log is read
+    server = LogServer(current=[[ONE, ends]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod({"waiting": {"reason": "ContainerCreating"}}))
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
+    assert [(item.complete, item.bytes, item.reason) for item in closed] == [(True, 8, "the container ended")]
+    assert gaps == []
+    assert server.asked[0] == {
+        "namespace": "n", "container": "c", "timestamps": True, "follow": True, "previous": False, "since_time": "",
+        "silence": 240.0,
+    }  # fmt: skip
+
+
+def test_a_cut_stream_goes_on_where_it_was(tmp_path: Path, clock: Clock) -> None:
+    server = LogServer(current=[[ONE, TWO[:27], errors.Unreachable("connection reset")], [ONE, TWO, NINE]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\nnine\n"}
+    assert closed[0].complete
+    assert gaps == []
+    assert [asked["since_time"] for asked in server.asked] == ["", "2026-01-02T03:04:05Z"]
+
+
+def test_a_pod_that_is_gone_too_soon_says_so(tmp_path: Path, clock: Clock) -> None:
+    kept = Kept(tmp_path / "h", LogServer(current=[[errors.NotFound("does not exist")]]), clock)
+    kept.keeper.pod_seen(pod(ENDED), deleted=True)
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b""}
+    assert [(item.complete, item.bytes) for item in closed] == [(False, 0)]
+    assert gaps == ["attempt 0: the pod was removed before its log was read to the end"]
+
+
+def test_every_run_of_a_restarted_container_is_kept(tmp_path: Path, clock: Clock, eventually: Wait) -> None:
+    server = LogServer(current=[[ONE], [NINE]], previous=[])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(WAITING, restarts=0, last=ENDED))
+    eventually(lambda: kept.keeper.open({"u-1"}) == 0)
+    kept.keeper.pod_seen(pod(ENDED, restarts=1, last=ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\n", "logs/u-1/1.log": b"nine\n"}
+    assert [item.complete for item in closed] == [True, True]
+    assert gaps == []
+
+
+def test_the_run_before_is_asked_for_as_previous_older_ones_are_lost(tmp_path: Path, clock: Clock) -> None:
+    server = LogServer(current=[[NINE]], previous=[[TWO]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(ENDED, restarts=2, last=ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"", "logs/u-1/1.log": b"two\n", "logs/u-1/2.log": b"nine\n"}
+    assert {item.attempt: item.complete for item in closed} == {0: False, 1: True, 2: True}
+    assert len(gaps) == 1
+    assert gaps[0].startswith("attempt 0: the container restarted again")
+
+
+def test_an_error_in_place_of_the_log_is_a_gap_not_a_log(tmp_path: Path, clock: Clock) -> None:
+    server = LogServer(current=[[b"unable to retrieve container logs for containerd://0123\n"]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b""}
+    assert not closed[0].complete
+    assert "unable to retrieve container logs" in gaps[0]
+
+
+def test_the_text_of_another_run_is_recognised(tmp_path: Path, clock: Clock, eventually: Wait) -> None:
+    server = LogServer(current=[[NINE], [NINE]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    eventually(lambda: kept.keeper.open({"u-1"}) == 0)
+    kept.keeper.pod_seen(pod(ENDED, restarts=1))
+    _, _, gaps = kept.result()
+    assert gaps == ["attempt 0: the text is that of attempt 1"]
+
+
+def test_a_missing_permission_is_named(tmp_path: Path, clock: Clock) -> None:
+    refused = errors.Forbidden("no", verb="get", resource="pods/log")
+    kept = Kept(tmp_path / "h", LogServer(current=[[refused]]), clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    assert kept.result()[2] == ["attempt 0: verb get on pods/log is not granted"]
+
+
+def test_patience_with_a_container_that_is_about_to_start_ends(tmp_path: Path, clock: Clock) -> None:
+    waiting = [[errors.Refused("container is waiting to start")] for _ in range(500)]
+    kept = Kept(tmp_path / "h", LogServer(current=waiting), clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    _, closed, gaps = kept.result()
+    assert "waiting to start" in gaps[0]
+    assert not closed[0].complete
+    assert clock.elapsed < 40
+
+
+@pytest.mark.parametrize(
+    ("state", "last", "expected"),
+    [
+        pytest.param(RUNNING, None, (True, False), id="running"),
+        pytest.param(ENDED, None, (True, True), id="ended"),
+        pytest.param(WAITING, ENDED, (True, True), id="between two runs the last one counts"),
+        pytest.param({"waiting": {}}, None, (False, False), id="not started yet"),
+        pytest.param({}, None, (False, False), id="no state at all"),
+    ],
+)
+def test_what_a_status_says(
+    state: dict[str, t.Any], last: dict[str, t.Any] | None, expected: tuple[bool, bool]
+) -> None:
+    run = logs.run_of(pod(state, last=last))
+    assert run is not None
+    assert (run.started, run.over) == expected
+
+
+def test_half_a_pod_is_nothing_to_follow() -> None:
+    assert logs.run_of({"metadata": {"name": "p"}}) is None
+
+
+def test_stopping_closes_the_logs_of_what_goes_on(tmp_path: Path, clock: Clock) -> None:
+    kept: Kept
+    stops = lambda: (kept.streams.stop(), TWO)[1]  # noqa: E731 - the recording ends while the log is read
+    kept = Kept(tmp_path / "h", LogServer(current=[[ONE, stops]]), clock)
+    kept.keeper.pod_seen(pod(RUNNING), old=True, since="2026-01-02T03:04:00Z")
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
+    assert closed[0].reason == "the recording ended; read from 2026-01-02T03:04:00Z on"
+    assert (closed[0].complete, gaps) == (False, [])

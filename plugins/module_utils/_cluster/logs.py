@@ -88,6 +88,7 @@ class LogKeeper:
     streams: Streams
     backoff: t.Callable[[], Backoff]
     failed: t.Callable[[BaseException], None]
+    finished: set[tuple[str, int]] = field(default_factory=set)  # read to their end by an earlier recording
     _runs: dict[str, Run] = field(default_factory=dict, init=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, init=False)
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -128,7 +129,7 @@ class LogKeeper:
     def _wanted(self, run: Run, attempt: int) -> bool:
         """Numbers only grow, and once one run of a pod is followed its older ones were as well."""
         newest = max((n for uid, n in self._followers if uid == run.uid), default=-1)
-        return attempt > newest
+        return attempt > newest and (run.uid, attempt) not in self.finished
 
     def _start(self, run: Run, attempt: int, *, since: str) -> None:
         follower = Follower(self, run, attempt, since)

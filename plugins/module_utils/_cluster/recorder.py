@@ -17,9 +17,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Listing, Object
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Forbidden, LonghornQAError, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Feed, Streams
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.logs import LogKeeper
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.resume import Earlier, earlier
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.tracker import (
     Invocation,
     Ours,
@@ -85,6 +86,7 @@ class Recorder:
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False)
     _listed: set[str] = field(default_factory=set, init=False)
     _lost: set[str] = field(default_factory=set, init=False)
+    _earlier: Earlier | None = field(default=None, init=False)
     _triggered: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)  # CronJob: Job's UID, when
 
     def run(self) -> Outcome:
@@ -123,6 +125,8 @@ class Recorder:
             if self._ours.wants(kind, document):
                 self.writer.object(kind, "ADDED", document, via="list")
                 self._learn(kind, document, first=first)
+        if kind == "pods" and first:
+            self._close_lost_logs(listing)
         self.writer.listed(kind, listing.resource_version)
         self._listed.add(kind)
 
@@ -146,18 +150,41 @@ class Recorder:
 
     def _prepare(self) -> None:
         self._ours = Ours(self.plan.subjects.cells)
+        before = earlier(read_history(self.writer.folder)) if self.writer.resumed_after else None
         time = self.client.server_time()
-        offset = timedelta(seconds=time.offset if time else 0.0)
-        started = self.clock.now() + offset
+        began = self.clock.now() + timedelta(seconds=time.offset if time else 0.0)
         if time:
             self.writer.clock("apiserver", time.offset)
-        self._since = (started - _BEFORE).strftime("%Y-%m-%dT%H:%M:%SZ")
+        began = before.began if before else began
+        self._since = (began - _BEFORE).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._tracker = Tracker(
-            self._ours.cells, started, self.clock.monotonic, settle=self.plan.settle, grace=self.plan.grace
+            self._ours.cells, began, self.clock.monotonic, settle=self.plan.settle, grace=self.plan.grace
         )
         self._keeper = LogKeeper(
             self.client, self.writer, self.clock, self.streams, lambda: self.backoff(self.clock), self._fail
         )
+        if before:
+            self._take_up(before)
+
+    def _take_up(self, before: Earlier) -> None:
+        """What was recorded earlier counts; what happened in between may be missing."""
+        self._earlier = before
+        before.teach(self._tracker)
+        self._keeper.finished |= before.finished_logs
+        for kind in KINDS:
+            self.writer.gap(kind, "nobody was recording", since=before.stopped, until=self.clock.now())
+
+    def _close_lost_logs(self, listing: Listing) -> None:
+        """Logs that an earlier recording left open, of pods that are gone now."""
+        there = {str(metadata(pod).get("uid", "")) for pod in listing.items}
+        for (uid, attempt), record in (self._earlier.open_logs if self._earlier else {}).items():
+            if uid in there:
+                continue
+            reason = "the pod ended and was removed while nobody was recording"
+            self.writer.gap("logs", f"attempt {attempt}: {reason}", subject=record.pod)
+            path = self.writer.folder / record.path
+            size = path.stat().st_size if path.is_file() else 0
+            self.writer.log_closed(record, size=size, complete=False, reason=reason)
 
     def _feeds(self) -> list[Feed]:
         feeds = []
@@ -198,7 +225,7 @@ class Recorder:
 
     def _learn(self, kind: str, document: Object, *, deleted: bool = False, first: bool = False) -> None:
         if kind == "jobs":
-            self._tracker.job(document, deleted=deleted, baseline=first)
+            self._tracker.job(document, deleted=deleted, baseline=first and self._earlier is None)
         elif kind == "pods":
             self._learn_pod(document, deleted=deleted, first=first)
         elif kind == "events" and not deleted and not first:
@@ -208,9 +235,10 @@ class Recorder:
         daemon = is_daemon(pod)
         if not daemon:
             self._tracker.pod(pod)
-            if first and (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            if first and self._earlier is None and (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
                 return
-        self._keeper.pod_seen(pod, deleted=deleted, old=first, since=self._since if daemon and first else "")
+        old = first and (daemon or self._earlier is None)
+        self._keeper.pod_seen(pod, deleted=deleted, old=old, since=self._since if daemon and first else "")
 
     def _until_done(self) -> Reason:
         deadline = self.clock.monotonic() + self.plan.timeout

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The recorder on a small cluster of Python: what it records, when it ends, and how it goes on."""
+
+from __future__ import annotations
+
+import queue
+import typing as t
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing, ServerTime
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Plan, Recorder
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SystemClock
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+
+CELL = model.Cell(volume="v", task="backup", job="c-1", cronjob="v-c-1-c", cron="* * * * *", faults=())
+SUBJECTS = model.Subjects(release="2020-06", namespace="n", cells=(CELL,))
+LOG = b"2026-01-02T03:04:05.1Z made it\n"
+
+
+class Cluster:
+    """Objects with resource versions, watches that deliver changes, and a CronJob whose Jobs run at once."""
+
+    def __init__(self) -> None:
+        self.version = 10
+        self.objects: dict[tuple[str, str], dict[str, t.Any]] = {}
+        self.watches: list[tuple[str, queue.Queue[t.Any]]] = []
+        self.watched: list[str] = []
+        self.forbidden: set[str] = set()
+        self.put("cronjobs", {"metadata": {"name": CELL.cronjob, "uid": "cj"}, "apiVersion": "batch/v1", "spec": {
+            "jobTemplate": {"spec": {}}}})  # fmt: skip
+
+    def put(self, kind: str, document: dict[str, t.Any], *, change: str = "") -> dict[str, t.Any]:
+        self.version += 1
+        key = (kind, document["metadata"]["name"])
+        change = change or ("MODIFIED" if key in self.objects else "ADDED")
+        metadata = {"namespace": "n", **document["metadata"], "resourceVersion": str(self.version)}
+        self.objects[key] = {**document, "metadata": metadata}
+        if change == "DELETED":
+            del self.objects[key]
+        for watched, events in self.watches:
+            if watched == kind:
+                events.put({"type": change, "object": {**document, "metadata": metadata}})
+        return {**document, "metadata": metadata}
+
+    def start_job(self, name: str, *, labels: dict[str, str] | None = None) -> dict[str, t.Any]:
+        owner = {"kind": "CronJob", "name": CELL.cronjob, "uid": "cj", "controller": True}
+        return self.put(
+            "jobs", {"metadata": {"name": name, "uid": f"u-{name}", "ownerReferences": [owner], "labels": labels or {}}}
+        )
+
+    def run_job(self, name: str, *, labels: dict[str, str] | None = None, told: bool = True) -> dict[str, t.Any]:
+        job = self.start_job(name, labels=labels)
+        self.run_pod(name)
+        job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+        self.put("jobs", job)
+        if told:
+            self.put("events", {"metadata": {"name": f"e-{name}", "uid": f"e-{name}"}, "involvedObject": {
+                "kind": "CronJob", "name": CELL.cronjob, "uid": "cj"},
+                "message": f"Saw completed job: {name}, status: Complete"})  # fmt: skip
+        return job
+
+    def run_pod(self, job: str) -> None:
+        owner = {"kind": "Job", "name": job, "uid": f"u-{job}", "controller": True}
+        for phase, state in (("Running", {"running": {}}), ("Succeeded", {"terminated": {"exitCode": 0}})):
+            self.put("pods", {
+                "metadata": {"name": f"{job}-abcde", "uid": f"p-{job}", "ownerReferences": [owner]},
+                "spec": {"containers": [{"name": "c", "env": [{"name": "KEY", "value": "canary"}]}]},
+                "status": {"phase": phase, "containerStatuses": [{"name": "c", "restartCount": 0, "state": state}]},
+            })  # fmt: skip
+
+    # -- what the recorder asks for
+
+    def server_time(self) -> ServerTime | None:
+        return None
+
+    def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
+        if candidates[-1].group == "longhorn.io":
+            raise errors.NotFound("the server has none of these resources", expected=candidates[0].plural)
+        return candidates[0]
+
+    def list(self, kind: kinds.Kind, *, namespace: str, retry: bool = True) -> Listing:
+        if kind.plural in self.forbidden:
+            raise errors.Forbidden("no", verb="list", resource=kind.plural)
+        found = tuple(item for (plural, _), item in list(self.objects.items()) if plural == kind.plural)
+        return Listing(found, str(self.version))
+
+    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str) -> Watched:
+        self.watched.append(kind.plural)
+        watched = Watched()
+        since = int(resource_version)
+        for (plural, _), item in list(self.objects.items()):
+            if plural == kind.plural and int(item["metadata"]["resourceVersion"]) > since:
+                watched.queue.put({"type": "ADDED", "object": item})
+        self.watches.append((kind.plural, watched.queue))
+        return watched
+
+    def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
+        return self.objects.get((kind.plural, name))
+
+    def create(self, kind: kinds.Kind, body: dict[str, t.Any], *, namespace: str, dry_run: bool) -> dict[str, t.Any]:
+        return self.run_job(body["metadata"]["name"], labels=body["metadata"]["labels"], told=False)
+
+    def logs(self, pod: str, **_options: t.Any) -> t.Any:
+        return LogStream()
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.queue: queue.Queue[t.Any] = queue.Queue()
+
+    def events(self) -> Iterator[dict[str, t.Any]]:
+        while (item := self.queue.get(timeout=20)) is not None:
+            yield item
+
+    def close(self) -> None:
+        self.queue.put(None)
+
+
+class LogStream:
+    def chunks(self) -> Iterator[bytes]:
+        yield LOG
+
+    def close(self) -> None:
+        pass
+
+
+class FastClock(SystemClock):
+    """Real threads need real moments; but a second of theirs is a hundredth of ours."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 100
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds / 100)
+
+
+class Store:
+    """A store that can be listed, or not."""
+
+    target = "s3://b@r/"
+
+    def __init__(self, problem: str = "") -> None:
+        self._problem = problem
+
+    def backups(self, volumes: Iterable[str]) -> tuple[model.StoredBackup, ...]:
+        if self._problem:
+            raise errors.LonghornQAError(self._problem)
+        return tuple(model.StoredBackup(volume=name, name="backup-1", key="k") for name in volumes)
+
+
+class Scene:
+    """A cluster, and a recorder whose writer runs something after each record it is told to watch for."""
+
+    def __init__(self, folder: Path, *, store: Store | None = None, **plan: t.Any) -> None:
+        self.folder = folder
+        self.cluster = Cluster()
+        self.store = store
+        self.plan = Plan(SUBJECTS, **{"invocations": 1, "timeout": 1500.0, "settle": 5.0, "grace": 50.0, **plan})
+
+    def record(self, happens: t.Callable[[Recorder], None] | None = None) -> tuple[t.Any, model.History]:
+        clock = FastClock()
+        with history_dir.open_for_writing(self.folder, SUBJECTS, clock=clock) as writer:
+            recorder = Recorder(t.cast(t.Any, self.cluster), writer, self.plan, clock, store=self.store)
+            if happens is not None:
+                clock_sleep = clock.sleep
+                waiting = [happens]
+
+                def sleep(seconds: float) -> None:  # the main loop sleeps once the first lists are there
+                    watched = {"cronjobs", "jobs", "pods", "events"} - self.cluster.forbidden
+                    if waiting and watched <= set(self.cluster.watched):
+                        waiting.pop()(recorder)
+                    clock_sleep(seconds)
+
+                clock.sleep = sleep  # type: ignore[method-assign]
+            outcome = recorder.run()
+        return outcome, history_dir.read_history(self.folder)
+
+
+def of(history: model.History, cls: type[t.Any], **fields: t.Any) -> list[t.Any]:
+    return [
+        item for item in history.records
+        if isinstance(item, cls) and all(getattr(item, key) == value for key, value in fields.items())
+    ]  # fmt: skip
+
+
+def test_an_invocation_is_recorded_whole(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", store=Store())
+    scene.cluster.run_job("v-c-1-c-29000000")  # the baseline
+    outcome, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert outcome.ended == "invocations"
+    assert outcome.invocations == {"v": 1}
+    assert history.damage == ()
+    assert isinstance(history.records[-1], model.End)
+    assert dict(history.logs) == {"logs/p-v-c-1-c-99000001/0.log": b"made it\n"}
+    assert [item.change for item in of(history, model.ObjectSeen, kind="jobs", via="watch")] == ["ADDED", "MODIFIED"]
+    assert sorted(item.kind for item in of(history, model.ListDone)) == ["cronjobs", "events", "jobs", "pods"]
+    assert len(of(history, model.Store)) == 3  # before, after the backup Job, at the end
+    assert sorted(scene.cluster.watched) == ["cronjobs", "events", "jobs", "pods"]
+
+
+def test_secrets_stay_out(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert all(b"canary" not in path.read_bytes() for path in (tmp_path / "h").rglob("*") if path.is_file())
+
+
+def test_what_is_not_ours_is_not_recorded(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+
+    def happens(_: Recorder) -> None:
+        scene.cluster.put("jobs", {"metadata": {"name": "other-99000001", "uid": "o"}})
+        scene.cluster.put(
+            "events", {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "x"}}
+        )
+        scene.cluster.run_job("v-c-1-c-99000001")
+
+    _, history = scene.record(happens)
+    names = {item.object["metadata"]["name"] for item in of(history, model.ObjectSeen)}
+    assert names == {"v-c-1-c", "v-c-1-c-99000001", "v-c-1-c-99000001-abcde", "e-v-c-1-c-99000001"}
+
+
+def test_a_tick_from_before_the_recording_does_not_count(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", timeout=60.0)
+    outcome, _ = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-20000000") and None)
+    assert (outcome.ended, outcome.invocations) == ("deadline", {"v": 0})
+
+
+def test_kinds_that_the_server_lacks_are_gaps(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    _, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    gaps = {item.kind: item.reason for item in of(history, model.Gap)}
+    assert gaps == {kind: f"the server has none of these resources: {kind}" for kind in ("engines", "volumes")}
+
+
+def test_one_missing_permission_does_not_stop_the_rest(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    scene.cluster.forbidden = {"events"}
+    outcome, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert outcome.ended == "invocations"
+    assert of(history, model.Gap, kind="events")[0].reason == "verb list on events is not granted"
+
+
+def test_without_jobs_there_is_nothing_to_wait_for(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    scene.cluster.forbidden = {"jobs"}
+    outcome, history = scene.record()
+    assert outcome.ended == "interrupted"
+    assert "no invocation can be seen" in of(history, model.Note)[-1].text
+
+
+def test_an_interruption_ends_the_history_cleanly(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    outcome, history = scene.record(lambda recorder: recorder.interrupt())
+    assert outcome.ended == "interrupted"
+    assert history.records[-1].reason == "interrupted"  # type: ignore[union-attr]
+    assert history.damage == ()
+
+
+def test_triggered_invocations_follow_each_other(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", invocations=3, trigger=True)
+    outcome, history = scene.record()
+    assert (outcome.ended, outcome.invocations) == ("invocations", {"v": 3})
+    added = [item.object["metadata"]["name"] for item in of(history, model.ObjectSeen, kind="jobs", change="ADDED")]
+    assert added == ["v-c-1-c-qa-1", "v-c-1-c-qa-2", "v-c-1-c-qa-3"]
+
+
+def test_a_store_that_cannot_be_listed_is_an_error_not_empty(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", store=Store("NoSuchBucket"))
+    _, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert {(item.error, item.backups) for item in of(history, model.Store)} == {("NoSuchBucket.", ())}
+
+
+def test_a_second_recording_goes_on_with_a_gap(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", invocations=2)
+    scene.plan = Plan(SUBJECTS, invocations=2, timeout=100.0, settle=5.0, grace=5.0)
+    first, _ = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert (first.ended, first.invocations) == ("deadline", {"v": 1})
+    scene.cluster.watches.clear()
+    scene.cluster.watched.clear()
+    second, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000002") and None)
+    assert (second.ended, second.invocations) == ("invocations", {"v": 2})
+    assert {item.kind for item in of(history, model.Gap, reason="nobody was recording")} >= {"jobs", "pods", "events"}
+    assert len(of(history, model.Log, state="opened")) == 2
+    assert history.damage == ()
+
+
+@pytest.mark.parametrize("message", [pytest.param("disk full", id="an error in a thread")])
+def test_what_breaks_in_a_thread_is_not_lost(tmp_path: Path, message: str) -> None:
+    scene = Scene(tmp_path / "h")
+
+    def breaks(kind: kinds.Kind, **_options: t.Any) -> t.NoReturn:
+        raise ValueError(message)
+
+    scene.cluster.watch = breaks  # type: ignore[method-assign,assignment]
+    with pytest.raises(ValueError, match=message):
+        scene.record()

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The simulated manager as a whole, without a lab: its control loop and its API on an API server in memory.
+
+The stand-in keeps what matters of a real one: resource versions, conflicts, status subresources, finalizers. A
+"kubelet" of two lines makes pods run and DaemonSets ready.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import itertools
+import json
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from longhorn_qa_lab.longhorn import engine, faults, logs, names, world
+from longhorn_qa_lab.longhorn.backupstore import BackupStore
+from longhorn_qa_lab.longhorn.disk import Disk
+from longhorn_qa_lab.longhorn.kube import ApiError, Object
+from longhorn_qa_lab.longhorn.operator import Context, Operator
+from longhorn_qa_lab.longhorn.releases import RELEASES
+from longhorn_qa_lab.longhorn.service import ApiFault, Gone, Service
+from longhorn_qa_lab.longhorn.world import Kind, World
+
+BASE = "http://longhorn-backend:9500/v1"
+NODE = "lab-node"
+NO_CLEANUP = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
+STUB_WORDS = "stubbed snapshot deletion for testing"
+SECRET = "s3-secret"
+
+
+class Kube:
+    """An API server in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self._versions = itertools.count(1)
+
+    def get(self, path: str) -> Object:
+        if path not in self.objects:
+            raise ApiError(404, f"{path} not found", "NotFound")
+        return copy.deepcopy(self.objects[path])
+
+    def find(self, path: str) -> Object | None:
+        return copy.deepcopy(self.objects.get(path))
+
+    def list(self, path: str) -> Object:
+        found = [copy.deepcopy(item) for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+        version = path.partition("/namespaces/")[0].removeprefix("/apis/").removeprefix("/api/")
+        return {"apiVersion": version, "kind": "List", "items": found, "metadata": {"resourceVersion": "0"}}
+
+    def create(self, path: str, document: Object) -> Object:
+        key = f"{path}/{document['metadata']['name']}"
+        if key in self.objects:
+            raise ApiError(409, f"{key} exists", "AlreadyExists")
+        made = copy.deepcopy(document)
+        made["metadata"] |= {"uid": f"uid-{len(self.objects)}-{key}", "creationTimestamp": "2026-11-23T03:00:00Z"}
+        return self._store(key, made)
+
+    def replace(self, path: str, document: Object) -> Object:
+        key = path.removesuffix("/status")
+        old = self.get(key)
+        if document["metadata"].get("resourceVersion") != old["metadata"]["resourceVersion"]:
+            raise ApiError(409, f"{key} has been changed", "Conflict")
+        new = {**old, "status": document["status"]} if path != key else {**document, "status": old.get("status")}
+        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
+            return self.objects.pop(key)
+        return old if new == old else self._store(key, new)
+
+    def delete(self, path: str, **_options: t.Any) -> None:
+        if path not in self.objects:
+            return
+        metadata = self.objects[path]["metadata"]
+        if metadata.get("finalizers"):
+            metadata["deletionTimestamp"] = "2026-11-23T04:00:00Z"
+        else:
+            del self.objects[path]
+
+    def _store(self, key: str, document: Object) -> Object:
+        document["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[key] = copy.deepcopy(document)
+        return copy.deepcopy(document)
+
+
+class Bucket:
+    """A bucket in memory."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._objects.get(key)
+
+    def put(self, key: str, body: bytes) -> None:
+        self._objects[key] = body
+
+    def delete(self, key: str) -> None:
+        self._objects.pop(key, None)
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._objects if key.startswith(prefix))
+
+
+class Manager:
+    """A manager of one release that has just been started."""
+
+    def __init__(self, folder: Path, release: str) -> None:
+        row = RELEASES[release]
+        self.kube = Kube()
+        self.world = World(self.kube)  # type: ignore[arg-type]
+        self.text = io.StringIO()
+        self.disk = Disk(folder)
+        self.context = Context(
+            release=row,
+            node=NODE,
+            pod_ip="10.244.0.2",
+            manager_image=row.manager_image,
+            service_account="longhorn-service-account",
+            engine_image=row.engine_image,
+            instance_manager_image=row.instance_manager_image,
+            poll_scale=0.0,
+            plan=faults.KNOWN,
+            plan_text="",
+            cluster=self.world,
+            disk=self.disk,
+            log=logs.Log(self.text),
+        )
+        self.operator = Operator(self.context)
+        self.service = Service(self.context, egress=None)
+        self.operator.prepare()
+        self.settle()
+
+    def settle(self) -> None:
+        """Passes, with the cluster doing its part in between, until nothing changes."""
+        for _ in range(40):
+            before = copy.deepcopy(self.kube.objects)
+            self.look()
+            self.operator.step()
+            self._kubelet()
+            if before == self.kube.objects:
+                return
+        raise AssertionError("the manager never settles")
+
+    def look(self) -> None:
+        """Learn of what others have changed."""
+        for kind in world.WATCHED:
+            self.world._list(kind)
+
+    def _kubelet(self) -> None:
+        for path, item in self.kube.objects.items():
+            if "/pods/" in path and "status" not in item:
+                self._set_status(path, {"phase": "Running", "podIP": "10.244.0.9"})
+            if "/daemonsets/" in path and "status" not in item:
+                self._set_status(path, {"numberReady": 1, "desiredNumberScheduled": 1})
+
+    def _set_status(self, path: str, status: Object) -> None:
+        self.kube.objects[path] = {**self.kube.objects[path], "status": status}
+
+    def all(self, kind: Kind) -> dict[str, Object]:
+        """The objects of a kind, as the API server has them."""
+        return {item["metadata"]["name"]: item for item in self.kube.list(kind.path)["items"]}
+
+    def volume(self, name: str = "test", *, attached: bool = True, **body: t.Any) -> Object:
+        """Make a volume."""
+        self.service.create_volume({"name": name, "size": "32Mi", "numberOfReplicas": 1, **body}, BASE)
+        self.settle()
+        if attached:
+            self.act("attach", name, hostId=NODE, disableFrontend=True)
+        return self.all(world.VOLUMES)[name]
+
+    def act(self, action: str, name: str = "test", /, **body: t.Any) -> Object:
+        """An action on a volume, and what follows from it."""
+        answer = self.service.act(name, action, body, BASE)
+        self.settle()
+        return answer
+
+    def image(self, reference: str) -> Object:
+        """Make an engine image."""
+        self.service.create_engine_image({"image": reference}, BASE)
+        self.settle()
+        return self.all(world.ENGINE_IMAGES)[names.engine_image(reference)]
+
+
+@pytest.fixture(params=["2020-06", "v1.0.0", "v1.0.1"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Manager:
+    """A manager of each release."""
+    return Manager(tmp_path, request.param)
+
+
+@pytest.fixture
+def newest(tmp_path: Path) -> Manager:
+    """A manager of v1.0.1."""
+    return Manager(tmp_path, "v1.0.1")
+
+
+def test_a_fresh_manager_makes_what_longhorn_makes(manager: Manager) -> None:
+    (image,) = manager.all(world.ENGINE_IMAGES).values()
+    assert (image["spec"]["image"], image["status"]["state"]) == (manager.context.engine_image, "ready")
+    states = [item["status"]["currentState"] for item in manager.all(world.INSTANCE_MANAGERS).values()]
+    assert states == ["running", "running"]
+    assert manager.service.setting("default-engine-image", BASE)["value"] == manager.context.engine_image
+    assert list(manager.all(world.NODES)) == [NODE]
+
+
+def test_life_of_a_volume(manager: Manager) -> None:
+    assert manager.volume(attached=False)["status"]["state"] == "detached"
+    manager.act("attach", hostId=NODE, disableFrontend=True)
+    status = manager.all(world.VOLUMES)["test"]["status"]
+    assert (status["state"], status["robustness"], status["frontendDisabled"]) == ("attached", "healthy", True)
+    (running,) = manager.all(world.ENGINES).values()
+    assert running["status"]["currentState"] == "running"
+    manager.act("detach")
+    assert manager.all(world.VOLUMES)["test"]["status"]["state"] == "detached"
+    manager.service.delete_volume("test")
+    manager.settle()
+    assert [manager.all(kind) for kind in (world.VOLUMES, world.ENGINES, world.REPLICAS)] == [{}, {}, {}]
+
+
+def test_attached_volume_can_be_deleted_with_its_jobs(manager: Manager) -> None:
+    manager.volume(recurringJobs=[{"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}])
+    assert list(manager.all(world.CRON_JOBS)) == ["test-c-1-c"]
+    manager.service.delete_volume("test")
+    manager.settle()
+    assert manager.all(world.VOLUMES) == {}
+    assert manager.all(world.CRON_JOBS) == {}
+
+
+def test_cron_job_follows_the_volume(manager: Manager) -> None:
+    manager.volume()
+    job = {"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}
+    manager.act("recurringUpdate", jobs=[job])
+    (cron,) = manager.all(world.CRON_JOBS).values()
+    assert (cron["metadata"]["name"], cron["spec"]["suspend"]) == ("test-c-1-c", False)
+    assert cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["nodeName"] == NODE
+    manager.act("recurringUpdate", jobs=[{**job, "cron": "*/3 * * * *"}])
+    assert manager.all(world.CRON_JOBS)["test-c-1-c"]["spec"]["schedule"] == "*/3 * * * *"
+    manager.act("detach")
+    assert manager.all(world.CRON_JOBS)["test-c-1-c"]["spec"]["suspend"] is True
+    manager.act("recurringUpdate", jobs=[])
+    assert manager.all(world.CRON_JOBS) == {}
+
+
+@pytest.mark.parametrize("attached", [True, False], ids=["live", "offline"])
+def test_engine_upgrade(manager: Manager, attached: bool) -> None:
+    manager.image(NO_CLEANUP)
+    manager.volume(attached=attached)
+    manager.act("engineUpgrade", image=NO_CLEANUP)
+    status = manager.all(world.VOLUMES)["test"]["status"]
+    assert (status["currentImage"], status["state"]) == (NO_CLEANUP, "attached" if attached else "detached")
+    images = {item["spec"]["image"]: item["status"]["refCount"] for item in manager.all(world.ENGINE_IMAGES).values()}
+    assert images == {manager.context.engine_image: 0, NO_CLEANUP: 1}
+
+
+def test_snapshots_through_the_api(manager: Manager) -> None:
+    manager.volume()
+    manager.act("snapshotCreate", name="one", labels={"RecurringJob": "c-1"})
+    manager.act("snapshotCreate", name="two")
+    listed = {item["name"]: item for item in manager.act("snapshotList")["data"]}
+    assert (set(listed), listed["two"]["parent"]) == ({"one", "two", "volume-head"}, "one")
+    manager.act("snapshotDelete", name="one")
+    assert manager.act("snapshotGet", name="one")["removed"] is True
+    manager.act("snapshotPurge")
+    assert {item["name"] for item in manager.act("snapshotList")["data"]} == {"two", "volume-head"}
+    (running,) = manager.all(world.ENGINES).values()
+    assert set(running["status"]["snapshots"]) == {"two", "volume-head"}
+
+
+def test_stub_image_refuses_to_delete_snapshots(manager: Manager) -> None:
+    manager.image(NO_CLEANUP)
+    manager.volume()
+    manager.act("engineUpgrade", image=NO_CLEANUP)
+    manager.act("snapshotCreate", name="one")
+    with pytest.raises(ApiFault) as error:
+        manager.act("snapshotDelete", name="one")
+    assert str(error.value).startswith("fail to delete snapshot: error deleting snapshot 'one': Failed to execute: ")
+    assert STUB_WORDS in str(error.value)
+    assert manager.act("snapshotGet", name="one")["removed"] is False
+
+
+def test_fault_plan_is_taken_and_a_bad_one_only_reported(manager: Manager) -> None:
+    mine = "example/longhorn-engine:mine"
+    plan = {"images": {mine: {"fails": ["snapshot-delete"]}}}
+    path, config = world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}}
+    manager.kube.create(path, {**config, "data": {faults.PLAN_KEY: json.dumps(plan)}})
+    manager.settle()
+    assert manager.context.plan.of(mine).words("snapshot rm") == STUB_WORDS
+    assert json.loads(manager.disk.read_config()["plan"]) == plan, "job processes see it too"
+    manager.kube.delete(f"{path}/{faults.CONFIG_MAP}")
+    manager.kube.create(path, {**config, "data": {faults.PLAN_KEY: "nonsense"}})
+    manager.settle()
+    assert "is not JSON" in manager.text.getvalue()
+    assert manager.context.plan.of(mine).words("snapshot rm") == STUB_WORDS, "the last good plan stays"
+
+
+REFUSALS = [
+    pytest.param(lambda m: m.volume("x" * 41), "Volume name is too long", id="volume name too long"),
+    pytest.param(lambda m: m.volume("other", numberOfReplicas=99), "number of replicas", id="99 replicas"),
+    pytest.param(lambda m: m.volume("other", frontend="nvme"), "invalid frontend type nvme", id="frontend"),
+    pytest.param(lambda m: m.volume("other", size="big"), "error parse size big", id="size"),
+    pytest.param(lambda m: m.volume(), "unable to create volume test", id="volume exists"),
+    pytest.param(lambda m: m.act("attach", hostId=NODE), "invalid state to attach test: attached", id="attached"),
+    pytest.param(
+        lambda m: m.act("engineUpgrade", image="me/none:1"), "unable to get engine image me/none:1", id="no such image"
+    ),
+    pytest.param(
+        lambda m: m.act(
+            "recurringUpdate", jobs=[{"name": "nine-char", "task": "snapshot", "cron": "* * * * *", "retain": 1}]
+        ),
+        "job name nine-char is too long",
+        id="job name",
+    ),
+    pytest.param(lambda m: m.act("snapshotGet", name="none"), "cannot find snapshot 'none'", id="no such snapshot"),
+    pytest.param(lambda m: m.service.delete_engine_image("ei-none"), '"ei-none" not found', id="no such engine image"),
+    pytest.param(
+        lambda m: m.service.delete_engine_image(names.engine_image(m.context.engine_image)),
+        "unable to delete the default engine image",
+        id="default engine image",
+    ),
+    pytest.param(lambda m: m.image(m.context.engine_image), "already exists", id="engine image exists"),
+    pytest.param(lambda m: m.image(" "), "invalid image name ''", id="empty image"),
+    pytest.param(lambda m: m.service.setting("nonsense", BASE), "setting nonsense is not supported", id="setting"),
+    pytest.param(
+        lambda m: m.service.update_setting("auto-salvage", {"value": "maybe"}, BASE), "true or false", id="bad value"
+    ),
+    pytest.param(lambda m: m.service.backup_volumes(BASE), "setting backup-target is empty", id="no backup target"),
+    pytest.param(lambda m: m.act("reboot"), "does not know the action reboot", id="unknown action"),
+]
+
+
+@pytest.mark.parametrize(("ask", "words"), REFUSALS)
+def test_refusals_in_longhorns_words(newest: Manager, ask: t.Callable[[Manager], None], words: str) -> None:
+    newest.volume()
+    before = copy.deepcopy(newest.kube.objects)
+    with pytest.raises(ApiFault) as error:
+        ask(newest)
+    assert words in str(error.value)
+    assert newest.kube.objects == before, "nothing was changed"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda m: m.service.volume("none", BASE), id="look"),
+        pytest.param(lambda m: m.service.delete_volume("none"), id="delete"),
+        pytest.param(lambda m: m.act("attach", "none", hostId=NODE), id="act"),
+    ],
+)
+def test_what_is_not_there_is_404(newest: Manager, ask: t.Callable[[Manager], None]) -> None:
+    with pytest.raises(Gone):
+        ask(newest)
+
+
+def test_snapshots_need_a_running_engine(newest: Manager) -> None:
+    newest.volume(attached=False)
+    with pytest.raises(ApiFault, match="not running, no IP available"):
+        newest.act("snapshotCreate", name="one")
+
+
+def test_used_engine_image_is_kept(newest: Manager) -> None:
+    newest.image(NO_CLEANUP)
+    newest.volume()
+    newest.act("engineUpgrade", image=NO_CLEANUP)
+    name = names.engine_image(NO_CLEANUP)
+    with pytest.raises(ApiFault, match="unable to delete the engine image while being used"):
+        newest.service.delete_engine_image(name)
+    newest.service.delete_volume("test")
+    newest.settle()
+    newest.service.delete_engine_image(name)
+    newest.settle()
+    assert name not in newest.all(world.ENGINE_IMAGES)
+    assert names.engine_image_daemon_set(name) not in newest.all(world.DAEMON_SETS)
+
+
+@pytest.fixture
+def store(newest: Manager, monkeypatch: pytest.MonkeyPatch) -> BackupStore:
+    """A backup target that works."""
+    found = BackupStore(Bucket())
+    monkeypatch.setattr(engine, "open_store", lambda *_: found)
+    values = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_ENDPOINTS": "http://store:9000"}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    newest.kube.create(f"/api/v1/namespaces/{names.NAMESPACE}/secrets", {"metadata": {"name": SECRET}, "data": data})
+    for name, value in (("backup-target", "s3://b@r/"), ("backup-target-credential-secret", SECRET)):
+        newest.service.update_setting(name, {"value": value}, BASE)
+    newest.settle()
+    return found
+
+
+def soon(what: str, look: t.Callable[[], object]) -> None:
+    """What the manager does behind its answer takes a moment."""
+    deadline = time.monotonic() + 10
+    while not look():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def back_up(manager: Manager, store: BackupStore) -> str:
+    """A backup of a new snapshot."""
+    count = len(store.backups("test"))
+    name = manager.act("snapshotCreate")["name"]
+    manager.act("snapshotBackup", name=name, labels={"RecurringJob": "c-1"})
+    soon("the backup is in the store", lambda: len(store.backups("test")) == count + 1)
+    (found,) = [config["Name"] for config in store.backups("test") if config["SnapshotName"] == name]
+    return str(found)
+
+
+def test_backups_through_the_api(newest: Manager, store: BackupStore) -> None:
+    newest.volume()
+    first, second = back_up(newest, store), back_up(newest, store)
+    listed = newest.service.act_on_backups("test", "backupList", {}, BASE)["data"]
+    assert {item["name"] for item in listed} == {first, second}
+    assert all(item["labels"] == {"RecurringJob": "c-1"} for item in listed)
+    newest.service.act_on_backups("test", "backupDelete", {"name": first}, BASE)
+    soon("the backup is gone", lambda: [config["Name"] for config in store.backups("test")] == [second])
+    newest.service.delete_backup_volume("test")
+    assert newest.service.backup_volumes(BASE) == []
+
+
+def test_backup_deletion_is_accepted_and_fails_behind_the_answer_with_a_stub_as_default(
+    newest: Manager, store: BackupStore
+) -> None:
+    newest.image(NO_CLEANUP)
+    newest.volume()
+    name = back_up(newest, store)
+    newest.service.update_setting("default-engine-image", {"value": NO_CLEANUP}, BASE)
+    newest.settle()
+    newest.service.act_on_backups("test", "backupDelete", {"name": name}, BASE)
+    soon("the failure is logged", lambda: "stubbed backup deletion for testing" in newest.text.getvalue())
+    assert [config["Name"] for config in store.backups("test")] == [name]
+    assert f"Removed backup {name} of volume test" in newest.text.getvalue(), "the request itself was good"
+
+
+def test_volumes_own_stub_is_not_asked_to_delete_backups(newest: Manager, store: BackupStore) -> None:
+    newest.image(NO_CLEANUP)
+    newest.volume()
+    newest.act("engineUpgrade", image=NO_CLEANUP)
+    name = back_up(newest, store)
+    newest.service.act_on_backups("test", "backupDelete", {"name": name}, BASE)
+    soon("the backup is gone", lambda: not store.backups("test"))

@@ -15,6 +15,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model,
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
     ArtefactKind,
+    Attempt,
     Case,
     Invocation,
 )
@@ -48,8 +49,8 @@ def attribute(case: Case) -> None:
     _attribute_snapshots(case, named["snapshot"])
     _attribute_backups(case, named["backup"])
     for invocation in case.invocations:
-        _name_attempts(invocation, invocation.snapshots)
-        _name_attempts(invocation, invocation.backups)
+        _name_attempts(case, invocation, invocation.snapshots)
+        _name_attempts(case, invocation, invocation.backups)
 
 
 def _named(case: Case) -> Mapping[ArtefactKind, dict[str, _Named]]:
@@ -90,8 +91,11 @@ def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
         elif item.name not in seen and item.job:
             made[item.name] = _between(case, item.name, place, [entry.name for entry in logged], seen, evidence)
     for name, entry in named.items():
+        if name in seen and name not in made:
+            continue  # older than all Jobs: a backup of it does not make it this Job's
         artefact = made.setdefault(name, Artefact("snapshot", name, entry.invocation, (entry.invocation,)))
-        _take_name(artefact, entry)
+        if entry.invocation in artefact.candidates:
+            _take_name(artefact, entry)
     order = {item.name: place for place, item in enumerate(logged)}
     _hand_out(case, sorted(made.values(), key=lambda item: order.get(item.name, len(order))))
 
@@ -247,11 +251,26 @@ def _hand_out(case: Case, artefacts: list[Artefact]) -> None:
             case.invocations[artefact.invocation].made(artefact.kind).append(artefact)
 
 
-def _name_attempts(invocation: Invocation, artefacts: list[Artefact]) -> None:
-    """Say which attempt made what: by name where the log has it, else by order when there is one for each."""
-    if len(artefacts) == len(invocation.attempts):
-        for artefact, attempt in zip(artefacts, invocation.attempts, strict=True):
+def _name_attempts(case: Case, invocation: Invocation, artefacts: list[Artefact]) -> None:
+    """Say which attempt made what: by name where the log has it, else by order if it is clear which made one."""
+    makers = list(invocation.attempts)
+    if len(makers) != len(
+        artefacts
+    ):  # clean-up comes after creation; an attempt killed before it may have made nothing
+        makers = [attempt for attempt in makers if _reached_clean_up(case, attempt)]
+    if len(makers) == len(artefacts):
+        for artefact, attempt in zip(artefacts, makers, strict=True):
             artefact.attempt = artefact.attempt or str(attempt)
     numbers = ", ".join(str(attempt.number) for attempt in invocation.attempts)
     for artefact in artefacts:
         artefact.attempt = artefact.attempt or (f"one of attempts {numbers}" if numbers else "unknown attempt")
+
+
+def _reached_clean_up(case: Case, attempt: Attempt) -> bool:
+    profile = case.profile
+    patterns = (*profile.warnings, *profile.fatal, *profile.cleaned_up) if profile is not None else ()
+    return attempt.log is not None and any(
+        pattern.source == "job" and pattern.match(line.message, level=line.level, volume=case.cell.volume)
+        for line in attempt.log.lines
+        for pattern in patterns
+    )

@@ -39,7 +39,7 @@ class Attempt:
     log: LogFile | None
 
     def __str__(self) -> str:
-        return f"attempt {self.number} (pod {self.pod})"
+        return f"attempt {self.number} of pod {self.pod}"
 
 
 @dataclass
@@ -117,9 +117,10 @@ def correlate(index: Index, *, profiles: Callable[[str, model.Task], Profile]) -
 def _logs_by_job(index: Index) -> Mapping[str, list[LogFile]]:
     """Pods' logs by the Job that the pod's name tells: enough for a log whose pod object nobody kept."""
     found: dict[str, list[LogFile]] = {}
+    known = {pod.first.meta.name for pods in index.pods.values() for pod in pods}
     for (pod, _attempt), log in sorted(index.logs.items()):
         match = _POD_OF_JOB.fullmatch(pod)
-        if match is not None:
+        if match is not None and pod not in known:
             found.setdefault(match.group(1), []).append(log)
     return found
 

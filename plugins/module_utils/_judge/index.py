@@ -102,6 +102,7 @@ class Index:
     gaps: dict[str, list[model.Gap]] = field(default_factory=dict)  # by kind
     clock: list[tuple[int, datetime]] = field(default_factory=list)  # latest server time by then, by resourceVersion
     ended: model.End | None = None
+    first_listed: int | None = None  # resourceVersion of the recorder's first LIST of Jobs
     watched: set[str] = field(default_factory=set)
 
     def not_watched(self, kind: str) -> str:
@@ -160,6 +161,8 @@ class _Collector:
             self.index.stores.append(record)
         elif isinstance(record, model.Gap):
             self.index.gaps.setdefault(record.kind, []).append(record)
+        elif isinstance(record, model.ListDone) and record.kind == "jobs" and self.index.first_listed is None:
+            self.index.first_listed = objects.version_number(record.resource_version)
         elif isinstance(record, model.End):
             self.index.ended = record
 

@@ -70,10 +70,11 @@ def _since(case: Case) -> datetime | None:
         created = first.first.meta.created
         own = [item.tick for item in case.invocations if item.tick is not None]
         return created if case.index.origin == "recorder" or not own or min(own) - created < LATE * 240 else None
-    if first.first.last_schedule is not None:
-        return first.first.last_schedule
-    own = [item.tick for item in case.invocations if item.tick is not None]
-    return min(own) - timedelta(seconds=1) if own else None
+    known = [first.first.last_schedule]
+    if case.index.origin == "recorder" and case.index.first_listed is not None:
+        known.append(case.index.server_time(case.index.first_listed))
+    own = [item.tick - timedelta(seconds=1) for item in case.invocations if item.tick is not None]
+    return max((moment for moment in known if moment is not None), default=min(own, default=None))
 
 
 def _until(case: Case) -> datetime | None:

@@ -83,6 +83,6 @@ def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
         whole = not finding.unknown and item.invocation.seen.last.over
         whole = whole and (kind == "snapshot" or not (case.lacks("pods") or log_problems(item.invocation)))
         if item.state == "more" or (item.state == "none" and whole):
-            finding.bad(item.text, *item.evidence)
+            finding.bad(f"Job {item.invocation.name} added {len(item.artefacts)} {kind}s", *item.evidence)
         elif item.state in ("unknown", "none"):
             finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("engine log"))

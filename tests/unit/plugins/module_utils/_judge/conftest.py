@@ -6,7 +6,7 @@ Needs nothing but the standard library, pytest and PyYAML: the judge is pure, so
 
 from __future__ import annotations
 
-import copy
+import pickle
 import typing as t
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import import_dump
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import cell_from
@@ -94,9 +95,9 @@ class Mutant:
     def of(self, kind: str, name: str = "") -> Iterator[dict[str, t.Any]]:
         """The documents of a kind whose name starts so, for changing in place."""
         for record in self.records:
-            if isinstance(record, model.ObjectSeen) and record.kind == kind:
-                if record.object["metadata"]["name"].startswith(name):
-                    yield t.cast(dict[str, t.Any], record.object)
+            wanted = isinstance(record, model.ObjectSeen) and record.kind == kind
+            if wanted and record.object["metadata"]["name"].startswith(name):
+                yield t.cast(dict[str, t.Any], record.object)
 
     def drop(self, wanted: Callable[[t.Any], bool]) -> int:
         before = len(self.records)
@@ -168,13 +169,14 @@ def _by_server_time(records: list[t.Any]) -> list[t.Any]:
 
 
 @cache
-def _recorded(name: str) -> tuple[tuple[t.Any, ...], dict[str, bytes]]:
+def _recorded(name: str) -> bytes:
+    """Pickled, because each test takes its own copy, and that is the fastest way to one."""
     imported = import_dump(files_of(name), subjects=subjects_of(name), at=AT).history
     records = _by_server_time([record for record in imported.records if not isinstance(record, model.Gap)])
     first, last = records[0], records[-1]
     body = [replace(item, complete=True) if isinstance(item, model.Log) else item for item in records[1:-1]]
     start = replace(first, origin="recorder", kinds=KINDS)
-    return (start, *body, replace(last, reason="invocations")), dict(imported.logs)
+    return pickle.dumps(([start, *body, replace(last, reason="invocations")], dict(imported.logs)))
 
 
 @pytest.fixture
@@ -182,11 +184,21 @@ def mutant() -> Callable[[str], Mutant]:
     """A recording by name, as if recorded by ourselves."""
 
     def make(name: str) -> Mutant:
-        records, logs = _recorded(name)
-        paths = {record.pod: record.path for record in records if isinstance(record, model.Log)}
-        return Mutant(copy.deepcopy(list(records)), dict(logs), subjects_of(name), paths)
+        return _mutant(name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def untouched() -> Verdicts:
+    """The verdicts of 2020-06 as our own recording."""
+    return _mutant("2020-06").verdicts()
+
+
+def _mutant(name: str) -> Mutant:
+    records, logs = pickle.loads(_recorded(name))
+    paths = {record.pod: record.path for record in records if isinstance(record, model.Log)}
+    return Mutant(records, logs, subjects_of(name), paths)
 
 
 @pytest.fixture

@@ -66,8 +66,40 @@ class Pattern:
     def literal(self) -> bytes:
         """The longest text that a matching line has to contain; empty when there is none."""
         texts = [self.level, self.message, *(self.fields or {}).values()]
+        texts += certain_texts(self.message_regex.pattern) if self.message_regex else []
         runs = [run for text in texts for run in _PLAIN.findall(text)]
         return max(runs, key=len, default="").encode()
+
+
+def certain_texts(regex: str) -> list[str]:
+    """Texts that everything the expression fits has to contain; none when that is not plain to see."""
+    if "|" in regex or "(?" in regex:
+        return []
+    texts, depth, place = [""], 0, 0
+    while place < len(regex):
+        char = regex[place]
+        place += 1
+        if char in "*?{":  # what came before it may be absent
+            texts[-1] = texts[-1][:-1]
+            place = _after(regex, place, "}") if char == "{" else place
+        elif char == "\\":
+            place += 1
+        elif char == "[":
+            place = _after(regex, place + regex.startswith(("]", "^]"), place) * 2, "]")
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif char not in "+.^$" and not depth:
+            texts[-1] += char
+            continue
+        texts.append("")
+    return texts
+
+
+def _after(regex: str, place: int, closing: str) -> int:
+    """The place behind a closing bracket that is not escaped; the end when there is none."""
+    while place < len(regex) and regex[place] != closing:
+        place += 2 if regex[place] == "\\" else 1
+    return place + 1
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def report_folder(title: str) -> Path:
 
 
 def _far_away() -> str:
-    """Ticks half a year from now: the controller does not wait for Jobs started by hand, so a tick would add its own."""
+    """Ticks half a year from now: a tick would add its own Job beside those started by hand."""
     month = datetime.datetime.now(datetime.UTC).month
     return f"0 0 1 {(month + 5) % 12 + 1} *"
 

@@ -116,6 +116,8 @@ class PodWorker:
             self._stop(self.pod.deletion_grace)
             return
         if pods.done(self.state):
+            if pods.phase(self.state) != self.pod.phase:
+                self.changed(self.state)
             return
         with contextlib.suppress(Stopped):
             self.changed(self.state)
@@ -216,14 +218,18 @@ class PodWorker:
         self.node.directory.set_backend(self.pod.uid, None)
         self.node.addresses.give_back(self.state.pod_ip)
         self.node.events.forget(self.pod.uid)
-        for log in self.open_logs.values():
-            log.close()
+        self._close_logs()
         shutil.rmtree(self.node.pod_folder(self.pod.uid), ignore_errors=True)
         shutil.rmtree(self.node.log_folder(self.pod.uid), ignore_errors=True)
+
+    def _close_logs(self) -> None:
+        for log in self.open_logs.values():
+            log.close()
 
     async def abandon(self) -> None:
         """The node itself ends and `run` has been cancelled: end the processes, tell nobody, like a stopped kubelet."""
         await asyncio.gather(*(run.abandon() for run in self.runs.values()))
+        self._close_logs()
 
     # What containers use
 

@@ -225,7 +225,12 @@ class Service:
                 volume["spec"]["recurringJobs"] = jobs
 
             self._w.update(world.VOLUMES, name, change)
-        self._c.log.debug(f"Updated volume {name} recurring jobs to {jobs}")
+        told = " ".join(
+            f"{{Name:{job['name']} Task:{job['task']} Cron:{job['cron']} Retain:{job['retain']} "
+            f"Labels:{logs.go_map(job['labels'] or {})}}}"
+            for job in jobs
+        )
+        self._c.log.debug(f"Updated volume {name} recurring jobs to [{told}]")
 
     # --- snapshots ---
 

@@ -56,8 +56,8 @@ artefact: setup ## build the Galaxy artefact, install it elsewhere, run a playbo
 bench: setup ## times and sizes, as a table
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-changelog: setup ## write CHANGELOG.rst from changelogs/
-	@$(BIN)/antsibull-changelog generate
+changelog: setup ## write CHANGELOG.rst for the version in galaxy.yml, from changelogs/
+	@$(BIN)/antsibull-changelog release --reload-plugins --update-existing
 
 lock: setup ## resolve every Python package anew and write constraints/
 	@sh build/lock.sh

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""API objects as facts, whatever is missing or wrong in them."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
+
+META = {"name": "a", "uid": "u", "resourceVersion": "12"}
+CRONJOB = {"kind": "CronJob", "uid": "x"}
+LIFTS = [objects.cronjob, objects.job, objects.pod, objects.event, objects.engine]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize("lift", LIFTS, ids=[lift.__name__ for lift in LIFTS])
+@given(spec=JSON, status=JSON)
+def test_any_spec_and_status_give_a_fact(lift: t.Any, spec: t.Any, status: t.Any) -> None:
+    fact = lift({"metadata": META, "spec": spec, "status": status, "involvedObject": spec, "source": status})
+    assert fact.meta.version == 12
+
+
+@pytest.mark.parametrize("lift", LIFTS, ids=[lift.__name__ for lift in LIFTS])
+@pytest.mark.parametrize("missing", ["name", "uid"])
+def test_object_without_identity_is_refused(lift: t.Any, missing: str) -> None:
+    with pytest.raises(objects.ObjectError, match=missing):
+        lift({"metadata": {key: value for key, value in META.items() if key != missing}})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("test-c-yxam34-c-1591652160", datetime(2020, 6, 8, 21, 36, tzinfo=timezone.utc)),
+        ("test-nc-snap-c-ncsnp-c-29923389", datetime(2026, 11, 23, 3, 9, tzinfo=timezone.utc)),
+        ("test-c-qa-1", None),
+        ("test-c", None),
+    ],
+    ids=["unix seconds of the first controller", "unix minutes of the second", "made by hand", "no number"],
+)
+def test_tick_is_in_the_jobs_name(name: str, expected: datetime | None) -> None:
+    assert objects.tick_of(name) == expected
+
+
+def test_failed_job_needs_no_failed_count() -> None:
+    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
+    condition["lastTransitionTime"] = "2026-11-23T03:09:00Z"
+    fact = objects.job({"metadata": META, "status": {"conditions": [condition]}})
+    assert (fact.failed, fact.complete, fact.reason) == (True, False, "BackoffLimitExceeded")
+    assert fact.ended == datetime(2026, 11, 23, 3, 9, tzinfo=timezone.utc)
+
+
+def test_condition_that_is_not_true_does_not_count() -> None:
+    fact = objects.job({"metadata": META, "status": {"conditions": [{"type": "Complete", "status": "False"}]}})
+    assert not fact.over
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"annotations": {"cronjob.kubernetes.io/instantiate": "manual"}},
+        {"labels": {"longhorn.qa/triggered": "true"}},
+        {"annotations": {"longhorn.qa/triggered": "true"}},
+    ],
+    ids=["kubectl create job --from", "our label", "our annotation"],
+)
+def test_jobs_made_by_hand_are_told_apart(mark: dict[str, t.Any]) -> None:
+    assert objects.job({"metadata": {**META, **mark}}).by_hand
+    assert not objects.job({"metadata": META}).by_hand
+
+
+def test_pod_tells_the_run_before_too() -> None:
+    ended = {"terminated": {"exitCode": 1, "startedAt": "2026-11-23T03:09:00Z", "finishedAt": "2026-11-23T03:09:02Z"}}
+    status = {"containerStatuses": [{"name": "c", "restartCount": 2, "state": {"waiting": {}}, "lastState": ended}]}
+    fact = objects.pod({"metadata": META, "status": status})
+    assert fact.restarts == 2
+    assert [(run.attempt, run.exit_code) for run in fact.runs] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        ({"message": "m", "count": 3, "source": {"component": "c"}, "involvedObject": CRONJOB}, 3),
+        ({"note": "m", "series": {"count": 4}, "reportingController": "c", "regarding": CRONJOB}, 4),
+        ({"note": "m", "deprecatedCount": 2, "deprecatedSource": {"component": "c"}, "regarding": CRONJOB}, 2),
+        ({"message": "m", "reportingComponent": "c", "involvedObject": CRONJOB}, 1),
+    ],
+    ids=["core/v1", "events.k8s.io with a series", "events.k8s.io with the old fields", "no count"],
+)  # fmt: skip
+def test_events_of_either_api(document: dict[str, t.Any], count: int) -> None:
+    fact = objects.event({"metadata": META, **document})
+    assert (fact.kind, fact.uid, fact.message, fact.source, fact.count) == ("CronJob", "x", "m", "c", count)
+
+
+def test_engine_knows_whether_it_was_told_anything() -> None:
+    assert not objects.engine({"metadata": META, "status": {}}).known
+    entry = {"snap": {"labels": {"RecurringJob": "c-x"}}, "volume-head": {}, "broken": 3}
+    fact = objects.engine({"metadata": META, "spec": {"volumeName": "v"}, "status": {"snapshots": entry}})
+    assert fact.known
+    assert [(item.name, item.job) for item in fact.snapshots] == [("snap", "c-x")]

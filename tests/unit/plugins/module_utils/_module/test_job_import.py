@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""job_import from files to a history, with bad input told before anything is written."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
+
+TESTS = Path(__file__).parents[4]
+EXPECTED: dict[str, t.Any] = yaml.safe_load((TESTS / "expected" / "recordings.yml").read_text())["recordings"]
+DEFENG = TESTS / "recordings" / "v1.0.1-defeng"
+NAMES = ("volume", "task", "job", "cronjob", "cron", "retain", "engine_image", "faults")
+
+
+def import_params(history: Path, **changed: t.Any) -> dict[str, t.Any]:
+    table = EXPECTED["v1.0.1-defeng"]
+    return {
+        "dump": str(DEFENG),
+        "history": str(history),
+        "namespace": "longhorn-system",
+        "longhorn_release": "v1.0.1",
+        "expect": [{name: cell[name] for name in NAMES} for cell in table["cells"]],
+        "default_engine_faults": table["default_engine_faults"],
+        **changed,
+    }
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    history = tmp_path_factory.mktemp("imported") / "history"
+    job_import.run(import_params(history))
+    return history
+
+
+def test_import_tells_what_it_found(tmp_path: Path) -> None:
+    result = job_import.run(import_params(tmp_path / "h"))
+    assert result["cells"] == ["test-nc-back-defeng", "test-ncb-back-defeng"]
+    assert result["changed"]
+    assert result["release"] == "v1.0.1"
+    assert sum("holds only the error" in warning for warning in result["import_warnings"]) == 2
+    lines = (tmp_path / "h" / "history.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["origin"] == "dump"
+    assert json.loads(lines[-1])["record"] == "end"
+
+
+def test_check_mode_writes_no_history(tmp_path: Path) -> None:
+    assert job_import.run(import_params(tmp_path / "h"), check_mode=True)["changed"]
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"dump": "/nowhere/at/all"}, BadInput, "no such folder"),
+        ({"longhorn_release": "v9.9.9"}, BadInput, "v1.0.1"),
+        ({"expect": [{"volume": "v"}]}, BadInput, "entry 1 is not a cell"),
+        ({"expect": [{"volume": "v", "task": "dance", "job": "j", "cronjob": "c"}]}, BadInput, "task"),
+        (
+            {"expect": [{"volume": "v", "task": "backup", "job": "j", "cronjob": "c", "x": 1}]},
+            BadInput,
+            "unknown field",
+        ),
+    ],
+    ids=["no dump", "unknown release", "cell without fields", "unknown task", "unknown field"],
+)
+def test_bad_input_is_told_and_nothing_is_written(
+    changed: dict[str, t.Any], error: type[Exception], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=words):
+        job_import.run(import_params(tmp_path / "h", **changed))
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"{broken", b"{}", b"\xff\xfe"], ids=["empty", "broken", "foreign", "bytes"])
+def test_dump_without_any_object_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    (tmp_path / "dump").mkdir()
+    if content is not None:
+        (tmp_path / "dump" / "jobs.json").write_bytes(content)
+    with pytest.raises(BadInput, match="Kubernetes object"):
+        job_import.run(import_params(tmp_path / "h", dump=str(tmp_path / "dump")))
+
+
+def test_existing_history_is_never_written_over(imported: Path) -> None:
+    before = (imported / "history.jsonl").read_bytes()
+    with pytest.raises(Conflict, match="there is a history already"):
+        job_import.run(import_params(imported))
+    assert (imported / "history.jsonl").read_bytes() == before

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of a recording are checked before anything is opened, and the result is what the recorder says."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Outcome, Recorder
+from ansible_collections.longhorn.qa.plugins.module_utils._module import job_record
+
+CELL = {
+    "volume": "v", "task": "snapshot", "job": "c-1", "cronjob": "v-c-1-c", "cron": "*/3 * * * *", "retain": 1,
+    "engine_image": "", "faults": ["snapshot-delete"],
+}  # fmt: skip
+
+
+def params(folder: Path, **changed: t.Any) -> dict[str, t.Any]:
+    return {
+        "namespace": "n", "history": str(folder / "h"), "cells": [CELL], "invocations": 3, "timeout": 900,
+        "trigger": False, "run_id": "a1b2c3", "longhorn_release": "2020-06", "default_engine_faults": [], "store": None,
+        **changed,
+    }  # fmt: skip
+
+
+class Cluster:
+    """Has one CronJob, or not; nothing else may be asked for."""
+
+    def __init__(self, *cronjobs: str) -> None:
+        self._cronjobs = cronjobs
+
+    def require_namespace(self, name: str) -> None:
+        if name != "n":
+            raise errors.NotFound("the namespace does not exist", subject=f"namespace {name}")
+
+    def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
+        return candidates[0]
+
+    def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
+        return {"metadata": {"name": name}} if name in self._cronjobs else None
+
+
+def run(
+    folder: Path, cluster: Cluster | None = None, *, check_mode: bool = False, **changed: t.Any
+) -> dict[str, t.Any]:
+    client = t.cast(t.Any, cluster or Cluster("v-c-1-c"))
+    return job_record.run(params(folder, **changed), check_mode=check_mode, client=client)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        pytest.param({"cells": []}, "nothing to record", id="no cells"),
+        pytest.param({"cells": [CELL, CELL]}, "cronjob v-c-1-c: two cells share it", id="the same cell twice"),
+        pytest.param({"cells": [{**CELL, "cronjob": "x"}, CELL]}, "volume v: two cells share it", id="the same volume"),
+        pytest.param({"cells": [{"volume": "v"}]}, "field 'task' is missing", id="half a cell"),
+        pytest.param(
+            {"cells": [{**CELL, "cron": "61 * * * *"}]}, "does not parse", id="a schedule that does not parse"
+        ),
+        pytest.param({"invocations": 0}, "invocations: nothing would be recorded", id="no invocations"),
+        pytest.param({"timeout": 0}, "timeout: nothing would be recorded", id="no time"),
+        pytest.param({"timeout": 100}, "timeout of 540 s or more; seen 100 s", id="a deadline before the ticks"),
+    ],
+)
+def test_bad_options(tmp_path: Path, changed: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(errors.BadInput, match=message):
+        run(tmp_path, **changed)
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "changed", "message"),
+    [
+        pytest.param(Cluster(), {}, "CronJob n/v-c-1-c: the CronJob does not exist", id="no CronJob"),
+        pytest.param(Cluster("v-c-1-c"), {"namespace": "x"}, "namespace x", id="no namespace"),
+    ],
+)
+def test_what_does_not_exist(tmp_path: Path, cluster: Cluster, changed: dict[str, t.Any], message: str) -> None:
+    with pytest.raises(errors.NotFound, match=message):
+        run(tmp_path, cluster, **changed)
+    assert not (tmp_path / "h").exists()
+
+
+def test_check_mode_is_skipped_before_anything_exists(tmp_path: Path) -> None:
+    result = run(tmp_path, Cluster(), check_mode=True)
+    assert (result["changed"], result["skipped"]) == (False, True)
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_triggered_recording_needs_no_time_for_ticks(tmp_path: Path) -> None:
+    assert job_record.plan_of(params(tmp_path, trigger=True, timeout=60)).trigger
+
+
+def test_the_result_is_what_was_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def recorded(recorder: Recorder) -> Outcome:
+        recorder.writer.gap("pods", "lost")
+        recorder.writer.end("deadline")
+        return Outcome("deadline", {"v": 2})
+
+    monkeypatch.setattr(Recorder, "run", recorded)
+    assert run(tmp_path) == {
+        "changed": True, "history": str(tmp_path / "h"), "invocations": {"v": 2}, "records": 3, "gaps": 1,
+        "ended": "deadline",
+    }  # fmt: skip
+    subjects = history_dir.read_history(tmp_path / "h").subjects
+    assert (subjects.release, subjects.run_id, subjects.cells[0].faults) == ("2020-06", "a1b2c3", ("snapshot-delete",))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -41,6 +42,7 @@ def each(paths: list[Path]) -> t.Any:
     return pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in paths])
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 try:
     from croniter import croniter
 except ImportError:
-    croniter = None
+    croniter = None  # type: ignore[assignment,misc]
 
 MAX_TICKS = 100_000
 

@@ -110,24 +110,25 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_preflight
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
+OWN: argspec.Spec = {
+    "cells": {"type": "list", "elements": "dict", "required": True},
+    "cron": {"type": "str", "required": True},
+    "invocations": {"type": "int", "default": 3},
+    "timeout": {"type": "int", "default": 0},
+    "trigger": {"type": "bool", "default": False},
+    "default_engine_faults": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["snapshot-delete", "backup-delete"],
+        "default": [],
+    },
+}
+
 
 def main() -> None:
     """Options in, result or failure out."""
-    own: argspec.Spec = {
-        "cells": {"type": "list", "elements": "dict", "required": True},
-        "cron": {"type": "str", "required": True},
-        "invocations": {"type": "int", "default": 3},
-        "timeout": {"type": "int", "default": 0},
-        "trigger": {"type": "bool", "default": False},
-        "default_engine_faults": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["snapshot-delete", "backup-delete"],
-            "default": [],
-        },
-    }
     module = AnsibleModule(
-        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), argspec.owner_spec(), own),
+        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), argspec.owner_spec(), OWN),
         supports_check_mode=True,
     )
     argspec.hide_secrets(module.no_log_values, module.params)

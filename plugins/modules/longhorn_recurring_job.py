@@ -165,21 +165,22 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_recurring_job
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
+OWN: argspec.Spec = {
+    "volume": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "task": {"type": "str", "choices": ["snapshot", "backup"]},
+    "cron": {"type": "str", "default": ""},
+    "retain": {"type": "int", "default": 1},
+    "labels": {"type": "dict", "default": {}},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
 
 def main() -> None:
     """Options in, result or failure out."""
-    own: argspec.Spec = {
-        "volume": {"type": "str", "required": True},
-        "name": {"type": "str", "required": True},
-        "task": {"type": "str", "choices": ["snapshot", "backup"]},
-        "cron": {"type": "str", "default": ""},
-        "retain": {"type": "int", "default": 1},
-        "labels": {"type": "dict", "default": {}},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    }
     module = AnsibleModule(
         argument_spec=argspec.merged(
-            argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec(), own
+            argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec(), OWN
         ),
         required_if=[("state", "present", ["task", "cron"])],
         supports_check_mode=True,

@@ -169,22 +169,23 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_volume
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
+OWN: argspec.Spec = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent", "attached", "detached"], "default": "present"},
+    "size": {"type": "str", "default": ""},
+    "number_of_replicas": {"type": "int", "default": 0},
+    "frontend": {"type": "str", "choices": ["blockdev", "iscsi"]},
+    "engine_image": {"type": "str", "default": ""},
+    "node": {"type": "str", "default": ""},
+    "disable_frontend": {"type": "bool"},
+}
+
 
 def main() -> None:
     """Options in, result or failure out."""
-    own: argspec.Spec = {
-        "name": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent", "attached", "detached"], "default": "present"},
-        "size": {"type": "str", "default": ""},
-        "number_of_replicas": {"type": "int", "default": 0},
-        "frontend": {"type": "str", "choices": ["blockdev", "iscsi"]},
-        "engine_image": {"type": "str", "default": ""},
-        "node": {"type": "str", "default": ""},
-        "disable_frontend": {"type": "bool"},
-    }
     module = AnsibleModule(
         argument_spec=argspec.merged(
-            argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec(), own
+            argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec(), OWN
         ),
         supports_check_mode=True,
     )

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import datetime, timedelta, timezone
 
+croniter: t.Any
 try:
     from croniter import croniter
 except ImportError:
@@ -22,7 +24,7 @@ def ticks(expression: str, since: datetime, until: datetime) -> tuple[datetime, 
     found: list[datetime] = []
     iterator = croniter(expression, since.astimezone(timezone.utc) - timedelta(seconds=1))
     while len(found) < MAX_TICKS:
-        tick = iterator.get_next(datetime)
+        tick: datetime = iterator.get_next(datetime)
         if tick > until:
             return tuple(found)
         found.append(tick)

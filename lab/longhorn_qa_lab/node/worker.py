@@ -30,6 +30,10 @@ _LOG = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
 GONE = (404, 409)
+
+# A kubelet sees dead containers at its next relist, once a second, and gives a deleted pod's object up only after it
+# has removed them. Their logs can be read until then.
+REMOVAL_SECONDS = 1.0
 TIME_SCALE = "longhorn.qa/lab-time-scale"
 
 
@@ -105,6 +109,8 @@ class PodWorker:
             await self._stop_containers()
             await life
             await self._statuses.join()
+            if self.runs and not self._gone:
+                await asyncio.sleep(self.scaled(REMOVAL_SECONDS))
             await self._remove()
             self._clean_up()
         finally:

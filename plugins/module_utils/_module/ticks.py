@@ -10,7 +10,7 @@ croniter: t.Any
 try:
     from croniter import croniter
 except ImportError:
-    croniter = None  # type: ignore[assignment,misc]
+    croniter = None
 
 MAX_TICKS = 100_000
 

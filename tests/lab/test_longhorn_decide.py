@@ -8,8 +8,9 @@ import typing as t
 
 import pytest
 
-from longhorn_qa_lab.longhorn import decide, faults
-from longhorn_qa_lab.longhorn.decide import BackupTarget, Object, VolumeView
+from longhorn_qa_lab.longhorn import cron_jobs, decide, faults
+from longhorn_qa_lab.longhorn.cron_jobs import BackupTarget
+from longhorn_qa_lab.longhorn.decide import Object, VolumeView
 from longhorn_qa_lab.longhorn.faults import ImageFaults
 from longhorn_qa_lab.longhorn.releases import RELEASES
 
@@ -232,7 +233,7 @@ LABELS = "--snapshot-name c-1 --labels RecurringJob=c-1 --labels a=1 --labels b=
     ],
 )
 def test_command_line_of_each_release(release: str, words: str) -> None:
-    command = decide.job_command(volume="test", job=JOB, release=RELEASES[release], target=TARGET)
+    command = cron_jobs.job_command(volume="test", job=JOB, release=RELEASES[release], target=TARGET)
     assert " ".join(command) == words
 
 
@@ -245,7 +246,7 @@ def test_command_line_of_each_release(release: str, words: str) -> None:
     ],
 )
 def test_credentials_are_given_only_where_the_job_needs_them(release: str, task: str, variables: list[str]) -> None:
-    env = decide.job_environment(job={**JOB, "task": task}, release=RELEASES[release], target=TARGET)
+    env = cron_jobs.job_environment(job={**JOB, "task": task}, release=RELEASES[release], target=TARGET)
     assert [entry["name"] for entry in env] == variables
     assert all("value" not in entry for entry in env), "no credential in plain text"
 

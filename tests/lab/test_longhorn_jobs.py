@@ -212,8 +212,22 @@ def test_an_api_error_that_is_no_document_is_quoted_as_it_is() -> None:
 def test_both_command_lines_are_understood() -> None:
     old = parser().parse_args(["-d", "snapshot", "vol", "--snapshot-name", "c-x", "--labels", "RecurringJob=c-x",
                                "--retain", "1", "--backuptarget", "s3://b@r/"])  # fmt: skip
-    new = parser().parse_args(["-d", "snapshot", "vol", "--manager-url", "http://longhorn-backend:9500/v1",
-                               "--snapshot-name", "c-x", "--labels", "a=b=c", "--labels", "d=e", "--backup"])  # fmt: skip
+    new = parser().parse_args(
+        [
+            "-d",
+            "snapshot",
+            "vol",
+            "--manager-url",
+            "http://longhorn-backend:9500/v1",
+            "--snapshot-name",
+            "c-x",
+            "--labels",
+            "a=b=c",
+            "--labels",
+            "d=e",
+            "--backup",
+        ]
+    )
     assert (old.volume, old.retain, old.backuptarget, old.backup) == ("vol", 1, "s3://b@r/", False)
     assert (new.backup, labels_of(new.labels)) == (True, {"a": "b=c", "d": "e"})
 

@@ -20,11 +20,13 @@ import pytest
 
 from longhorn_qa_lab.longhorn import engine, faults, logs, names, world
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
+from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.kube import ApiError, Object
-from longhorn_qa_lab.longhorn.operator import Context, Operator
+from longhorn_qa_lab.longhorn.operator import Operator
+from longhorn_qa_lab.longhorn.parts import ApiFault, Gone
 from longhorn_qa_lab.longhorn.releases import RELEASES
-from longhorn_qa_lab.longhorn.service import ApiFault, Gone, Service
+from longhorn_qa_lab.longhorn.service import Service
 from longhorn_qa_lab.longhorn.world import Kind, World
 
 BASE = "http://longhorn-backend:9500/v1"

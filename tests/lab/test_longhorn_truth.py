@@ -177,6 +177,11 @@ def go_through(release: str, kubeconfig: Path) -> Run:
         )
         seen = f"Saw completed job: {run.jobs(cell.cron_job)[1]}, status: Complete"
         run.trial.until(seen, lambda seen=seen: any(e["message"] == seen for e in run.trial.items("events")))
+        for job in run.jobs(cell.cron_job):
+            for pod in run.trial.pods_of(job):
+                restarts = pod["status"]["containerStatuses"][0]["restartCount"]
+                name = pod["metadata"]["name"]
+                assert not restarts, f"{name} was restarted after: {run.trial.log(name, previous=True)}"
     return run
 
 

@@ -12,12 +12,13 @@ import time
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import faults, names, operator, releases, settings, world
+from longhorn_qa_lab.longhorn import faults, names, releases, settings, world
+from longhorn_qa_lab.longhorn.context import CONFIG, Context, write_config
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn.logs import Log
 from longhorn_qa_lab.longhorn.manager_api import Server
-from longhorn_qa_lab.longhorn.operator import CONFIG, Context, Operator
+from longhorn_qa_lab.longhorn.operator import Operator
 from longhorn_qa_lab.longhorn.service import Service
 
 _PORT: t.Final = 9500
@@ -61,7 +62,7 @@ class Daemon:
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        operator.write_config(context)
+        write_config(context)
         context.cluster.start()
         if not context.cluster.wait_listed(_START_SECONDS):
             context.log.fatal("Error starting manager: cannot list Longhorn's objects")

@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import typing as t
 
-from longhorn_qa_lab.longhorn import faults, names
+from longhorn_qa_lab.longhorn import faults
 from longhorn_qa_lab.longhorn.releases import Release
 
 Object = dict[str, t.Any]
@@ -313,72 +313,6 @@ def _detach(view: VolumeView, status: Object, engine: Object, replicas: t.Mappin
     return (Note("Volume", "Detached", f"volume {name} has been detached"),)
 
 
-# --- recurring jobs ------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class BackupTarget:
-    """The backup target's settings, and which keys its secret has."""
-
-    url: str = ""
-    secret: str = ""
-    keys: t.Collection[str] = ()
-
-
-_CREDENTIALS: t.Final = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_ENDPOINTS",
-    "AWS_CERT",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-)
-
-
-def cron_job(
-    *, volume: Object, job: Object, release: Release, manager_image: str, service_account: str, target: BackupTarget
-) -> Object:
-    """The CronJob of one of a volume's recurring jobs."""
-    volume_name = volume["metadata"]["name"]
-    name = names.cron_job(volume_name, job["name"])
-    attached = (volume.get("status") or {}).get("state") == "attached"
-    node = (volume.get("status") or {}).get("currentNodeID", "")
-    container = {
-        "name": name,
-        "image": manager_image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": job_command(volume=volume_name, job=job, release=release, target=target),
-        "env": job_environment(job=job, release=release, target=target),
-        "securityContext": {"privileged": True},
-        "volumeMounts": [{"name": "engine-binaries", "mountPath": names.BINARIES}],
-    }
-    pod: Object = {
-        "containers": [container],
-        "restartPolicy": "OnFailure",
-        "serviceAccountName": service_account,
-        "volumes": [{"name": "engine-binaries", "hostPath": {"path": names.BINARIES}}],
-    }
-    if node:
-        pod["nodeName"] = node
-    return {
-        "apiVersion": "batch/v1beta1",
-        "kind": "CronJob",
-        "metadata": {
-            "name": name,
-            "namespace": names.NAMESPACE,
-            "labels": {names.VOLUME_LABEL: volume_name},
-            "ownerReferences": [owner_reference(volume)],
-        },
-        "spec": {
-            "schedule": job["cron"],
-            "concurrencyPolicy": "Forbid",
-            "suspend": not attached,
-            "jobTemplate": {"spec": {"backoffLimit": 3, "template": {"metadata": {"name": name}, "spec": pod}}},
-        },
-    }
-
-
 def owner_reference(owner: Object, **extra: t.Any) -> Object:
     return {
         "apiVersion": owner["apiVersion"],
@@ -387,52 +321,3 @@ def owner_reference(owner: Object, **extra: t.Any) -> Object:
         "uid": owner["metadata"]["uid"],
         **extra,
     }
-
-
-def job_command(*, volume: str, job: Object, release: Release, target: BackupTarget) -> list[str]:
-    """The job's command line; until 1.0.0 it names the backup target, later only whether to back up."""
-    words = ["longhorn-manager", "-d", "snapshot", volume]
-    if release.jobs_through == "api":
-        words += ["--manager-url", "http://longhorn-backend:9500/v1"]
-    words += ["--snapshot-name", job["name"], "--labels", f"RecurringJob={job['name']}"]
-    for key, value in sorted((job.get("labels") or {}).items()):
-        words += ["--labels", f"{key}={value}"]
-    words += ["--retain", str(job["retain"])]
-    if job["task"] == "backup":
-        words += ["--backuptarget", target.url] if release.target_in_command else ["--backup"]
-    return words
-
-
-def job_environment(*, job: Object, release: Release, target: BackupTarget) -> list[Object]:
-    """The job's environment; until 1.0.0 a backup job gets the credentials that its secret has."""
-    found: list[Object] = [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
-    if job["task"] == "backup" and release.target_in_command and target.secret:
-        found += [
-            {"name": key, "valueFrom": {"secretKeyRef": {"name": target.secret, "key": key}}}
-            for key in _CREDENTIALS
-            if key in target.keys
-        ]
-    return found
-
-
-def cron_job_differs(there: Object, wanted: Object) -> bool:
-    """Whether a stored CronJob says something else than wanted, server defaults aside."""
-    return _says(there) != _says(wanted)
-
-
-def _says(cron: Object) -> tuple[t.Any, ...]:
-    spec = cron["spec"]
-    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
-    container = pod["containers"][0]
-    environment = [
-        (entry["name"], (entry.get("valueFrom") or {}).get("secretKeyRef", {}).get("name"))
-        for entry in container.get("env", [])
-    ]
-    return (
-        spec["schedule"],
-        bool(spec.get("suspend")),
-        pod.get("nodeName", ""),
-        container["command"],
-        container["image"],
-        environment,
-    )

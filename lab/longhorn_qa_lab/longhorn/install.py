@@ -8,8 +8,8 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.longhorn import crds, faults, names, releases
+from longhorn_qa_lab.longhorn.context import CONFIG
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object, Unreachable
-from longhorn_qa_lab.longhorn.operator import CONFIG
 from longhorn_qa_lab.longhorn.releases import Release
 
 _NAMESPACED: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}"

@@ -12,7 +12,8 @@ import urllib.parse
 from longhorn_qa_lab.longhorn import logs, views
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.logs import Log
-from longhorn_qa_lab.longhorn.service import ApiFault, Gone, Service
+from longhorn_qa_lab.longhorn.parts import ApiFault, Gone
+from longhorn_qa_lab.longhorn.service import Service
 
 _COLLECTIONS: t.Final = ("backupvolumes", "engineimages", "instancemanagers", "nodes", "settings", "volumes")
 

@@ -7,49 +7,15 @@ request. Conflicts are left to the next pass.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
+import datetime as dt
 import time
 import typing as t
 
-from longhorn_qa_lab.longhorn import decide, engine, faults, logs, names, settings, workloads, world
+from longhorn_qa_lab.longhorn import cron_jobs, decide, faults, logs, names, settings, workloads, world
+from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_event, set_value, write_config
 from longhorn_qa_lab.longhorn.decide import Note, Object
-from longhorn_qa_lab.longhorn.disk import Disk, NoSuchVolume
-from longhorn_qa_lab.longhorn.kube import ApiError, Unreachable
-from longhorn_qa_lab.longhorn.logs import Log
-from longhorn_qa_lab.longhorn.releases import Release
-from longhorn_qa_lab.longhorn.world import World
-
-CONFIG: t.Final = "longhorn-qa-lab"
-
-
-@dataclasses.dataclass
-class Context:
-    """What the manager's parts share."""
-
-    release: Release
-    node: str
-    pod_ip: str
-    manager_image: str
-    service_account: str
-    engine_image: str
-    instance_manager_image: str
-    poll_scale: float
-    plan: faults.FaultPlan
-    plan_text: str
-    cluster: World
-    disk: Disk
-    log: Log
-
-    def setting(self, name: str) -> str:
-        found = self.cluster.find(world.SETTINGS, name)
-        return str(found["value"]) if found else ""
-
-    def backup_target(self) -> decide.BackupTarget:
-        secret_name = self.setting(settings.BACKUP_SECRET)
-        secret = self.cluster.secret(secret_name) if secret_name else None
-        keys = tuple((secret or {}).get("data") or ())
-        return decide.BackupTarget(url=self.setting(settings.BACKUP_TARGET), secret=secret_name, keys=keys)
+from longhorn_qa_lab.longhorn.instances import Instances
+from longhorn_qa_lab.longhorn.kube import ApiError
 
 
 class Operator:
@@ -58,8 +24,7 @@ class Operator:
     def __init__(self, context: Context, clock: t.Callable[[], float] = time.monotonic) -> None:
         self._c = context
         self._w = context.cluster
-        self._clock = clock
-        self._refreshed: dict[str, float] = {}
+        self._instances = Instances(context, clock)
         self._said: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -98,14 +63,14 @@ class Operator:
             self._guarded(f"volume {volume['metadata']['name']}", self._volume, volume)
         for part in (world.REPLICAS, world.ENGINES):
             for document in self._w.all(part):
-                self._guarded(f"{part.plural} {document['metadata']['name']}", self._part, part, document)
+                self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
         self._guarded("node", self._node_status)
 
     def _guarded(self, what: str, work: t.Callable[..., None], *arguments: t.Any) -> None:
         try:
             work(*arguments)
             self._said.pop(what, None)
-        except (ApiError, Unreachable, NoSuchVolume) as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the other objects must not wait for it
             if isinstance(error, ApiError) and error.status in (404, 409):
                 self._w.touch()
                 return
@@ -185,7 +150,9 @@ class Operator:
         image = self._w.replace_status(world.ENGINE_IMAGES, image, status)
         if status["state"] == "ready" and before != "ready":
             ready = status["conditions"]["ready"]
-            self._event(image, Note("EngineImage", "ready", ready["message"]), "longhorn-engine-image-controller")
+            post_event(
+                self._c, image, Note("EngineImage", "ready", ready["message"]), "longhorn-engine-image-controller"
+            )
         self._expire(image, status)
 
     def _expire(self, image: Object, status: Object) -> None:
@@ -262,7 +229,7 @@ class Operator:
         self._w.replace_spec(world.ENGINES, engines[0], plan.engine_spec)
         volume = self._w.replace_status(world.VOLUMES, volume, plan.status)
         for note in plan.notes:
-            self._event(volume, note, "longhorn-volume-controller")
+            post_event(self._c, volume, note, "longhorn-volume-controller")
         if plan.warning and self._said.get(f"upgrade {name}") != plan.warning:
             self._said[f"upgrade {name}"] = plan.warning
             self._c.log.warning(plan.warning)
@@ -272,9 +239,9 @@ class Operator:
         name = volume["metadata"]["name"]
         there = {cron["metadata"]["name"]: cron for cron in self._w.all(world.CRON_JOBS, volume=name)}
         jobs = volume["spec"].get("recurringJobs") or []
-        target = self._c.backup_target() if any(job["task"] == "backup" for job in jobs) else decide.BackupTarget()
+        target = self._c.backup_target() if any(job["task"] == "backup" for job in jobs) else cron_jobs.BackupTarget()
         for job in jobs:
-            wanted = decide.cron_job(
+            wanted = cron_jobs.cron_job(
                 volume=volume,
                 job=job,
                 release=self._c.release,
@@ -289,7 +256,7 @@ class Operator:
                 )
             if known is None:
                 self._w.create(world.CRON_JOBS, wanted)
-            elif decide.cron_job_differs(known, wanted):
+            elif cron_jobs.cron_job_differs(known, wanted):
                 self._w.replace(world.CRON_JOBS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
         for surplus in there:
             self._w.delete(world.CRON_JOBS, surplus)
@@ -309,137 +276,6 @@ class Operator:
             if known is not None:
                 self._w.release(world.VOLUMES, known)
 
-    # --- engines and replicas ---
-
-    def _part(self, kind: world.Kind, document: Object) -> None:
-        """Start, stop or refresh one instance."""
-        manager = self._manager_of("engine" if kind is world.ENGINES else "replica")
-        name = document["metadata"]["name"]
-        status = document.get("status") or {}
-        if document["metadata"].get("deletionTimestamp"):
-            self._stop(kind, document, manager)
-            self._w.release(kind, document)
-            return
-        wanted = document["spec"]["desireState"]
-        if wanted == "running" and status.get("currentState") != "running":
-            self._start(kind, document, manager)
-        elif wanted == "stopped" and status.get("currentState") != "stopped":
-            self._stop(kind, document, manager)
-            self._w.replace_status(kind, document, _stopped(kind, self._c.node))
-        elif kind is world.ENGINES and wanted == "running":
-            self._refresh(name, document)
-
-    def _manager_of(self, kind: str) -> Object | None:
-        for manager in self._w.all(world.INSTANCE_MANAGERS):
-            if manager["spec"]["type"] == kind and (manager.get("status") or {}).get("currentState") == "running":
-                return manager
-        return None
-
-    def _start(self, kind: world.Kind, document: Object, manager: Object | None) -> None:
-        image = document["spec"]["engineImage"]
-        state = (self._w.find(world.ENGINE_IMAGES, names.engine_image(image)) or {}).get("status") or {}
-        if manager is None or state.get("state") != "ready":
-            return
-        name = document["metadata"]["name"]
-        manager = self._w.find(world.INSTANCE_MANAGERS, manager["metadata"]["name"]) or manager
-        width = 1 if kind is world.ENGINES else 15
-        instances = copy.deepcopy((manager["status"].get("instances")) or {})
-        port = _free_port(instances, width)
-        instances[name] = _instance(name, port, width)
-        self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
-        status: Object = {
-            **(_stopped(kind, self._c.node)),
-            "currentState": "running",
-            "currentImage": image,
-            "started": True,
-            "instanceManagerName": manager["metadata"]["name"],
-            "ip": manager["status"]["ip"],
-            "port": port,
-        }
-        if kind is world.ENGINES:
-            self._start_engine(document, status)
-        else:
-            self._start_replica(document)
-        document = self._w.replace_status(kind, document, status)
-        note = Note(document["kind"], "Start", f"Starts {name}")
-        self._event(document, note, f"longhorn-{document['kind'].lower()}-controller")
-
-    def _start_replica(self, document: Object) -> None:
-        spec = document["spec"]
-        created = logs.stamp(logs.now())
-        state = engine.new_state(volume=spec["volumeName"], size=int(spec["volumeSize"]), created=created)
-        with self._c.disk.change(spec["volumeName"], state):
-            pass
-        text = logs.line("info", f"Creating volume /host{spec['dataPath']}, size {spec['volumeSize']}/512", logs.now())
-        self._c.disk.append_log("replica", f"[{document['metadata']['name']}] {text}")
-
-    def _start_engine(self, document: Object, status: Object) -> None:
-        spec, name = document["spec"], document["metadata"]["name"]
-        addresses = dict(spec["replicaAddressMap"])
-        with self._c.disk.change(spec["volumeName"]) as state:
-            state["engine"] = {"name": name, "address": f"{status['ip']}:{status['port']}", "replicas": addresses}
-        listed = " ".join(f'"tcp://{address}"' for address in addresses.values())
-        for who, message in (
-            ("longhorn-instance-manager", f"Process Manager: prepare to create process {name}"),
-            ("longhorn-instance-manager", f"Process Manager: created process {name}"),
-            (name, f"Starting with replicas [{listed}]"),
-            (name, f"Listening on gRPC Controller server: 0.0.0.0:{status['port']}"),
-            ("longhorn-instance-manager", f"Process {name} has started at localhost:{status['port']}"),
-        ):
-            self._c.disk.append_log("engine", f"[{who}] {logs.line('info', message, logs.now())}")
-        status |= {
-            "currentReplicaAddressMap": addresses,
-            "currentSize": spec["volumeSize"],
-            "replicaModeMap": dict.fromkeys(addresses, "RW"),
-        }
-        self._take_from_disk(spec["volumeName"], status)
-        self._refreshed[name] = self._clock()
-
-    def _stop(self, kind: world.Kind, document: Object, manager: Object | None) -> None:
-        name = document["metadata"]["name"]
-        if manager is not None and name in (manager["status"].get("instances") or {}):
-            instances = {key: value for key, value in manager["status"]["instances"].items() if key != name}
-            self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
-        if kind is not world.ENGINES:
-            return
-        try:
-            with self._c.disk.change(document["spec"]["volumeName"]) as state:
-                if state["engine"] and state["engine"]["name"] == name:
-                    state |= {"engine": None, "backups": {}, "purge": {"state": "", "progress": 0}}
-        except NoSuchVolume:
-            return
-
-    def _refresh(self, name: str, document: Object) -> None:
-        """Copy the engine's own view into its object, as seldom as the real monitor does."""
-        status = copy.deepcopy(document["status"])
-        status["currentImage"] = document["spec"]["engineImage"]
-        if self._clock() - self._refreshed.get(name, 0.0) >= self._c.release.engine_refresh * self._c.poll_scale:
-            self._refreshed[name] = self._clock()
-            self._take_from_disk(document["spec"]["volumeName"], status)
-        self._w.replace_status(world.ENGINES, document, status)
-
-    def _take_from_disk(self, volume: str, status: Object) -> None:
-        state = self._c.disk.read(volume)
-        addresses = [f"tcp://{address}" for address in (state["engine"] or {}).get("replicas", {}).values()]
-        status |= {
-            "snapshots": engine.snapshot_infos(state),
-            "backupStatus": {name: _backup_status(entry) for name, entry in state["backups"].items()},
-            "purgeStatus": {
-                address: {
-                    "error": "",
-                    "isPurging": False,
-                    "progress": state["purge"]["progress"],
-                    "state": state["purge"]["state"],
-                }
-                for address in addresses
-            },
-            "restoreStatus": {
-                address: {"backupURL": "", "isRestoring": False, "lastRestored": "", "state": ""}
-                for address in addresses
-            },
-            "rebuildStatus": {},
-        }
-
     # --- node ---
 
     def _node_status(self) -> None:
@@ -455,138 +291,9 @@ class Operator:
         old = node.get("status") or {}
         self._w.replace_status(world.NODES, node, node_status(self._c.node, old=old, replicas=replicas, now=now))
 
-    def _event(self, about: Object, note: Note, component: str) -> None:
-        metadata = about["metadata"]
-        now = logs.stamp(logs.now())
-        reference = {
-            "apiVersion": about["apiVersion"],
-            "kind": note.kind,
-            "namespace": names.NAMESPACE,
-            "name": metadata["name"],
-            "uid": metadata["uid"],
-            "resourceVersion": metadata["resourceVersion"],
-        }
-        self._w.post_event(
-            {
-                "apiVersion": "v1",
-                "kind": "Event",
-                "involvedObject": reference,
-                "type": note.type,
-                "reason": note.reason,
-                "message": note.message,
-                "source": {"component": component, "host": self._c.node},
-                "metadata": {"name": f"{metadata['name']}.{names.random_id(16)}", "namespace": names.NAMESPACE},
-                "firstTimestamp": now,
-                "lastTimestamp": now,
-                "count": 1,
-            }
-        )
-
-
-def write_config(context: Context) -> None:
-    """Leave on the disk what job processes need to know."""
-    context.disk.write_config(
-        {
-            "release": context.release.name,
-            "poll_scale": context.poll_scale,
-            "plan": context.plan_text,
-        }
-    )
-
-
-def set_value(context: Context, name: str, value: str) -> Object:
-    """Change a setting."""
-
-    def change(document: Object) -> None:
-        document["value"] = value
-
-    return context.cluster.update(world.SETTINGS, name, change)
-
-
-def create_engine_image(context: Context, reference: str) -> Object:
-    """The object of an image, unless it is there."""
-    name = names.engine_image(reference)
-    found = context.cluster.find(world.ENGINE_IMAGES, name)
-    if found is not None:
-        return found
-    document = context.cluster.create(
-        world.ENGINE_IMAGES,
-        {
-            "apiVersion": names.API_VERSION,
-            "kind": "EngineImage",
-            "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
-            "spec": {"image": reference.strip()},
-        },
-    )
-    context.log.debug(f"Created engine image {name} ({reference})")
-    return document
-
 
 def time_of(text: str) -> float:
-    import datetime as dt
-
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def _backup_status(entry: Object) -> Object:
-    found = {key: entry[key] for key in ("backupURL", "progress", "replicaAddress", "snapshotName", "state")}
-    return {**found, "error": entry["error"]} if entry["error"] else found
-
-
-def _free_port(instances: t.Mapping[str, Object], width: int) -> int:
-    taken = {instance["status"]["portStart"] for instance in instances.values()}
-    port = 10000
-    while port in taken:
-        port += width
-    return port
-
-
-def _instance(name: str, port: int, width: int) -> Object:
-    return {
-        "spec": {"name": name},
-        "status": {
-            "endpoint": "",
-            "errorMsg": "",
-            "listen": "",
-            "portEnd": port + width - 1,
-            "portStart": port,
-            "resourceVersion": 0,
-            "state": "running",
-            "type": "",
-        },
-    }
-
-
-def _stopped(kind: world.Kind, node: str) -> Object:
-    shared: Object = {
-        "currentImage": "",
-        "currentState": "stopped",
-        "instanceManagerName": "",
-        "ip": "",
-        "logFetched": False,
-        "ownerID": node,
-        "port": 0,
-        "started": False,
-    }
-    if kind is world.REPLICAS:
-        return shared
-    return {
-        **shared,
-        "backupStatus": None,
-        "currentReplicaAddressMap": {},
-        "currentSize": "0",
-        "endpoint": "",
-        "isExpanding": False,
-        "lastExpansionError": "",
-        "lastExpansionFailedAt": "",
-        "lastRestoredBackup": "",
-        "purgeStatus": None,
-        "rebuildStatus": None,
-        "replicaModeMap": None,
-        "restoreStatus": None,
-        "snapshots": None,
-        "snapshotsError": "",
-    }
 
 
 def _node(name: str) -> Object:

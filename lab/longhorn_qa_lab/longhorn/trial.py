@@ -174,9 +174,10 @@ class Trial:
         path = f"{_NAMESPACED['pods']}?labelSelector=job-name%3D{job}"
         return t.cast("list[Object]", self.kube.list(path)["items"])
 
-    def log(self, pod: str) -> list[str]:
-        """A pod's log, line by line."""
-        return self.kube.text(f"{_NAMESPACED['pods']}/{pod}/log").splitlines()
+    def log(self, pod: str, *, previous: bool = False) -> list[str]:
+        """A pod's log, line by line; previous: that of the attempt before."""
+        query = "?previous=true" if previous else ""
+        return self.kube.text(f"{_NAMESPACED['pods']}/{pod}/log{query}").splitlines()
 
     def job_log(self, job: str) -> list[str]:
         pods = self.pods_of(job)

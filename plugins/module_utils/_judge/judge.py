@@ -87,17 +87,25 @@ class Judgement:
 
 def judge(history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
     """Judge every cell of a history. ``ticks(expression, since, until)`` lists a schedule's times, bounds included."""
+    return examine(history, profiles=profiles, ticks=ticks)[0]
+
+
+def examine(
+    history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks
+) -> tuple[Judgement, tuple[Case, ...]]:
+    """The judgement with what it was made from, one case per cell, for those who show what happened."""
     if not any(isinstance(record, model.Start) for record in history.records):
-        return Judgement("broken", model.Subjects(release=""), "recorder", (), "the history has no start record")
+        return Judgement("broken", model.Subjects(release=""), "recorder", (), "the history has no start record"), ()
     facts = index.build(history)
     if not facts.subjects.cells:
-        return Judgement("broken", facts.subjects, facts.origin, (), "the history names no cell to judge")
+        return Judgement("broken", facts.subjects, facts.origin, (), "the history names no cell to judge"), ()
+    cases = tuple(correlate.correlate(facts, profiles=profiles))
     cells = []
-    for case in correlate.correlate(facts, profiles=profiles):
+    for case in cases:
         attribution.attribute(case)
         cells.append(_cell(case, ticks))
     verdict = worst(check.verdict for cell in cells for check in cell.checks)
-    return Judgement(verdict=verdict, subjects=facts.subjects, origin=facts.origin, cells=tuple(cells))
+    return Judgement(verdict=verdict, subjects=facts.subjects, origin=facts.origin, cells=tuple(cells)), cases
 
 
 def _cell(case: Case, ticks: Ticks) -> CellJudgement:

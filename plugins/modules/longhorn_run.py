@@ -14,6 +14,7 @@ author:
 description:
   - With O(state=present) it notes the settings of Longhorn that a run may change, in a ConfigMap of Longhorn's
     namespace (the journal). A journal that exists is left as it is, so that it always tells the state before the run.
+    While the journal of another run is there it refuses, because the two would put back each other's settings.
   - With O(state=absent) it deletes the run's volumes and with them its recurring jobs, puts the settings back, deletes
     the run's backups, engine images, backup store, Secrets and namespace, and waits until nothing of it is left.
   - Only what carries the label C(longhorn.qa/run-id) of the run, or stands in its journal, is ever touched.

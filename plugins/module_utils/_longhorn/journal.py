@@ -19,6 +19,7 @@ KEPT_SETTINGS = (
     names.BACKUP_SECRET_SETTING,
     names.BACKUP_TARGET_SETTING,
 )
+SELECTOR = "longhorn.qa/journal=true"
 _PREFIX = "longhorn-qa-"
 
 
@@ -50,7 +51,7 @@ def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
         "metadata": {
             "name": journal_name(journal.run_id),
             "namespace": namespace,
-            "labels": {names.RUN_ID_LABEL: journal.run_id, "app.kubernetes.io/managed-by": "longhorn.qa"},
+            "labels": {names.RUN_ID_LABEL: journal.run_id, **dict([SELECTOR.split("=")])},
         },
         "data": {key: json.dumps(value, sort_keys=True) for key, value in data.items()},
     }

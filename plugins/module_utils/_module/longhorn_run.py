@@ -20,6 +20,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     Conflict,
     LonghornQAError,
     NotFound,
+    Refused,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
@@ -98,6 +99,7 @@ def _open(place: _Place, *, volumes: Iterable[str], namespaces: Iterable[str]) -
     existing = place.journal()
     if existing is not None:
         return {"changed": False, "settings": dict(existing.settings), "summary": [f"run {place.run_id} is open"]}
+    _refuse_second(place)
     journal = Journal(
         run_id=place.run_id, settings=place.settings(), volumes=tuple(volumes), namespaces=tuple(namespaces)
     )
@@ -109,6 +111,19 @@ def _open(place: _Place, *, volumes: Iterable[str], namespaces: Iterable[str]) -
         "summary": [f"{name} is {value or 'not set'}" for name, value in journal.settings.items()],
         "diff": {"before": {}, "after": body["data"]},
     }
+
+
+def _refuse_second(place: _Place) -> None:
+    """Two runs at once would judge each other's backup target, and each put back the other's settings."""
+    journals_there = place.client.list(kinds.CONFIGMAPS, namespace=place.namespace, labels=journals.SELECTOR).items
+    others = sorted(str(item["metadata"]["labels"].get(names.RUN_ID_LABEL, "")) for item in journals_there)
+    if others:
+        raise Refused(
+            "another run is open in this cluster, and Longhorn has only one backup target",
+            subject=f"run {place.run_id}", expected="no other run", seen=f"run {', '.join(others)}",
+            advice=f"Wait for it, or take it down: ansible-playbook longhorn.qa.teardown "
+            f"-e best_effort_cleanup_run_id={others[0]}",
+        )  # fmt: skip
 
 
 @dataclass

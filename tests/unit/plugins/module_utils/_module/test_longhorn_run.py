@@ -14,6 +14,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     BadInput,
     Conflict,
     NotFound,
+    Refused,
     WaitTimeout,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
@@ -174,6 +175,19 @@ def test_opening_again_keeps_the_first_settings(cluster: Cluster) -> None:
     result = run(cluster, "present")
 
     assert not result["changed"] and result["settings"] == BEFORE
+
+
+@pytest.mark.parametrize("check_mode", [pytest.param(True, id="check mode"), pytest.param(False, id="for real")])
+def test_a_second_run_is_refused_while_the_first_is_open(cluster: Cluster, check_mode: bool) -> None:
+    run(cluster, "present")
+
+    with pytest.raises(
+        Refused, match="run b2: another run is open.*seen run a1.*teardown -e best_effort_cleanup_run_id=a1"
+    ):
+        run(cluster, "present", run_id="b2", check_mode=check_mode)
+
+    run(cluster, "absent")
+    assert run(cluster, "present", run_id="b2", check_mode=check_mode)["changed"]
 
 
 def test_opening_in_check_mode_stores_nothing(cluster: Cluster) -> None:

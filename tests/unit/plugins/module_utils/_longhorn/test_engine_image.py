@@ -136,3 +136,20 @@ def test_an_image_is_unused_only_without_references() -> None:
     assert engine_image.unused(replace(READY, ref_count=0)).state == "done"
     assert engine_image.unused(None).state == engine_image.gone(None).state == "done"
     assert engine_image.gone(READY).state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("existing", "state", "default_image", "before", "after"),
+    [
+        pytest.param(None, "present", DEFAULT, ("", "absent", False), (STUB, "present", False), id="made"),
+        pytest.param(READY, "absent", DEFAULT, (STUB, "present", False), ("", "absent", False), id="removed"),
+        pytest.param(READY, "present", STUB, (STUB, "present", True), (STUB, "present", True), id="stays-the-default"),
+        pytest.param(None, "absent", DEFAULT, ("", "absent", False), ("", "absent", False), id="stays-away"),
+    ],
+)
+def test_a_diff_shows_both_sides(
+    existing: EngineImage | None, state: t.Any, default_image: str, before: tuple[t.Any, ...], after: tuple[t.Any, ...]
+) -> None:
+    made = engine_image.plan(existing, Desired(image=STUB, state=state), default_image=default_image)
+    assert tuple(made.diff["before"][key] for key in ("image", "state", "default")) == before
+    assert tuple(made.diff["after"][key] for key in ("image", "state", "default")) == after

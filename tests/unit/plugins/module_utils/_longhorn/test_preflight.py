@@ -43,7 +43,13 @@ def test_a_good_run_is_told_on_one_page() -> None:
     assert "a control: clean-up has to succeed" in text(made)
     assert "about 9 for each CronJob" in text(made)
     assert "enough" in text(made)
+    assert "cron '*/3 * * * *', every 180 s; deadline 1800 s" in text(made)
+    assert "1 of 1 ready\n" in text(made)
     assert made.timeout == 1800
+
+
+def test_nodes_that_are_not_ready_are_named() -> None:
+    assert "1 of 2 ready; not ready: n2 (no disk)" in text(page(seen={"other_nodes": ("n2 (no disk)",)}))
 
 
 def test_v1_0_1_says_which_cells_are_known_vacuous_and_runs() -> None:

@@ -243,3 +243,8 @@ def test_every_predicate_accepts_an_object_that_is_gone(predicate: t.Callable[[V
 def test_why_a_replica_has_no_place_is_part_of_what_was_seen() -> None:
     status = {"conditions": {"scheduled": {"type": "scheduled", "status": "False", "message": "no disk space"}}}
     assert "no disk space" in Volume.from_object({**REAL, "status": status}).seen
+
+
+def test_a_detached_volume_shows_no_frontend_choice_in_a_diff() -> None:
+    assert plan(replace(DETACHED, disable_frontend=True)).diff["before"]["disable_frontend"] is False
+    assert plan(ATTACHED).diff["before"]["disable_frontend"] is True

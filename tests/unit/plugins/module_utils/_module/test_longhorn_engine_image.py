@@ -125,6 +125,23 @@ def test_an_image_in_use_is_not_removed_and_its_users_are_named(api: t.Any) -> N
         run(api, state="absent")
 
 
+def test_without_waiting_a_removed_image_may_still_be_there(api: t.Any) -> None:
+    api.longhorn()
+    api.object("engineimages", NAME, image())
+    api.objects("volumes")
+    api.manager(f"DELETE v1/engineimages/{NAME}")
+
+    assert run(api, state="absent", wait=False)["changed"]
+
+
+def test_without_waiting_a_new_image_is_told_as_it_is(api: t.Any) -> None:
+    api.longhorn()
+    api.object("engineimages", NAME, None, image("deploying"))
+    api.manager("POST v1/engineimages")
+
+    assert run(api, wait=False)["engine_image"]["state"] == "deploying"
+
+
 def test_what_another_run_made_is_left(api: t.Any) -> None:
     api.longhorn()
     api.object("engineimages", NAME, image(run="b2"))

@@ -41,6 +41,15 @@ def test_the_release_is_read_from_the_managers_image(api: t.Any) -> None:
     }  # fmt: skip
 
 
+def test_the_manager_is_found_among_the_containers_of_its_pod(api: t.Any) -> None:
+    api.longhorn()
+    containers = [{"name": "sidecar", "image": "s:v9.9.9"}, {"name": "longhorn-manager", "image": "m:v1.0.1"}]
+    pod = {"metadata": {"name": "m"}, "spec": {"containers": containers}}
+    api.on(f"GET {api.path('pods')}{PODS}", {"metadata": {}, "items": [pod]})
+
+    assert run(api, "release")["manager_image"] == "m:v1.0.1"
+
+
 def test_an_unknown_release_is_a_warning_only(api: t.Any) -> None:
     api.longhorn()
     managers(api, "longhornio/longhorn-manager:master")

@@ -42,19 +42,27 @@ class ActionModule(ActionBase):
                 "failed": True,
                 "msg": f"job_record {told}; seen connection {self._connection.transport}. {advice}",
             }
-        with _shown(dict(self._task.args), Display(), quiet=bool(self._task.check_mode)):
+        # Relative to where the module runs: with the local connection, the playbook's folder.
+        folder = (
+            Path(self._loader.get_basedir())
+            / Path(os.path.expandvars(str(self._task.args.get("history") or ""))).expanduser()
+        )
+        with _shown(folder, dict(self._task.args), Display(), quiet=bool(self._task.check_mode)):
             return {**result, **self._execute_module(task_vars=task_vars)}
 
 
 @contextmanager
-def _shown(arguments: dict[str, t.Any], display: Display, *, quiet: bool) -> Iterator[None]:
+def _shown(folder: Path, arguments: dict[str, t.Any], display: Display, *, quiet: bool) -> Iterator[None]:
     """What comes into the history meanwhile is shown; nothing that goes wrong here may hurt the recording."""
-    folder = Path(os.path.expandvars(str(arguments.get("history") or ""))).expanduser()
     if quiet or not arguments.get("history"):
         yield
         return
     ended = threading.Event()
-    thread = threading.Thread(target=_follow, args=(folder, arguments, display, ended), daemon=True)
+    path = folder / "history.jsonl"
+    known = path.stat().st_size if path.is_file() else 0  # of an earlier recording, which was shown then
+    thread = threading.Thread(
+        target=_follow, args=(path, known, _teller(folder, arguments), display, ended), daemon=True
+    )
     thread.start()
     try:
         yield
@@ -63,10 +71,7 @@ def _shown(arguments: dict[str, t.Any], display: Display, *, quiet: bool) -> Ite
         thread.join(_FINAL)
 
 
-def _follow(folder: Path, arguments: dict[str, t.Any], display: Display, ended: threading.Event) -> None:
-    teller = narrator.Narrator(wanted=narrator.options_of(arguments), read_log=_reader(folder), ticks=ticks)
-    path = folder / "history.jsonl"
-    position = path.stat().st_size if path.is_file() else 0
+def _follow(path: Path, position: int, teller: narrator.Narrator, display: Display, ended: threading.Event) -> None:
     rest = b""
     while True:
         last = ended.is_set()
@@ -81,6 +86,10 @@ def _follow(folder: Path, arguments: dict[str, t.Any], display: Display, ended: 
         if last:
             return
         ended.wait(_LOOK)
+
+
+def _teller(folder: Path, arguments: dict[str, t.Any]) -> narrator.Narrator:
+    return narrator.Narrator(wanted=narrator.options_of(arguments), read_log=_reader(folder), ticks=ticks)
 
 
 def _show(teller: narrator.Narrator, line: bytes, display: Display) -> None:

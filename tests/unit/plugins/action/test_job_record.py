@@ -18,13 +18,17 @@ CELL = model.Cell(volume="v", task="snapshot", job="c-1", cronjob="v-c", cron="*
 SUBJECTS = model.Subjects(release="2020-06", cells=(CELL,))
 
 
-def action(folder: Path, *, connection: str = "local", check_mode: bool = False) -> t.Any:
+BASE = Path("/playbooks")
+
+
+def action(folder: Path | str, *, connection: str = "local", check_mode: bool = False) -> t.Any:
     task = SimpleNamespace(
         args={"history": str(folder), "invocations": 1}, check_mode=check_mode, async_val=0, environment=None,
         action="longhorn.qa.job_record", diff=False,
     )  # fmt: skip
+    loader = SimpleNamespace(get_basedir=lambda: str(BASE))
     return job_record.ActionModule(
-        task=task, connection=SimpleNamespace(transport=connection), play_context=mock.Mock(), loader=mock.Mock(),
+        task=task, connection=SimpleNamespace(transport=connection), play_context=mock.Mock(), loader=loader,
         templar=mock.Mock(), shared_loader_obj=mock.Mock(),
     )  # fmt: skip
 
@@ -69,6 +73,12 @@ def test_other_connections_are_refused_before_the_module_runs(tmp_path: Path, co
     assert f"seen connection {connection}" in result["msg"]
     assert "delegate_to: localhost" in result["msg"]
     assert ran == []
+
+
+def test_a_relative_folder_is_the_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "BASE", tmp_path)
+    _, shown = run(action("h"), lambda: record(tmp_path / "h"))
+    assert len(shown) == 3
 
 
 def test_check_mode_shows_nothing(tmp_path: Path) -> None:

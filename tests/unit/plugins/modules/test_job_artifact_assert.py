@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots and backups in the right number, from every source there is."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._module import job_artifact_assert
+
+Scene = t.Any
+Make = t.Any
+DEFAULTS = {
+    "namespace": "n", "history": None, "volume": "v", "job": "", "kind": "snapshot", "min": 1, "max": 1,
+    "per": "invocation",
+}  # fmt: skip
+
+
+def artefacts(**params: t.Any) -> dict[str, t.Any]:
+    client = params.pop("client", None)
+    return job_artifact_assert.run({**DEFAULTS, **params}, client=client)
+
+
+def test_live_snapshots_of_both_sources(make: Make) -> None:
+    cluster = make.cluster(engines=[make.engine("c-1-a")])
+    cluster.manager = {"data": [{"name": "c-1-b", "labels": {"RecurringJob": "c-1"}}, {"name": "x", "labels": {}}]}
+    result = artefacts(client=cluster, job="c-1", per="total", min=2, max=2)
+    assert [item["name"] for item in result["artefacts"]] == ["c-1-a", "c-1-b"]
+
+
+def test_a_manager_that_does_not_answer_is_an_error(make: Make) -> None:
+    cluster = make.cluster(engines=[make.engine("c-1-a")])
+    cluster.manager = errors.ApiFailure("could not answer", status=503)
+    with pytest.raises(errors.ApiFailure):
+        artefacts(client=cluster, job="c-1", per="total")
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        pytest.param(
+            {"per": "invocation", "job": "c-1"}, errors.BadInput, "which invocation made what", id="per invocation"
+        ),
+        pytest.param({"per": "total"}, errors.BadInput, "recurring job's name", id="no job"),
+        pytest.param({"per": "total", "job": "c-1"}, errors.NotFound, "the volume has no engine", id="no volume"),
+    ],
+)
+def test_what_a_live_cluster_cannot_say(
+    make: Make, params: dict[str, t.Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        artefacts(client=make.cluster(), **params)
+
+
+def test_artefacts_of_each_invocation(make: Make, scene: Scene) -> None:
+    scene.writer.object("engines", "ADDED", {**make.engine("c-1-old"), "kind": "Engine"}, via="list")
+    scene.writer.listed("engines", "9")
+    scene.invocation("v-c-29000001", b"")
+    late = make.engine("c-1-old", "c-1-new")
+    late["metadata"]["resourceVersion"] = "999999"
+    scene.writer.object("engines", "MODIFIED", late)
+    folder = scene.done()
+    with pytest.raises((errors.Inconclusive, errors.NotAsExpected)) as caught:
+        artefacts(history=folder, max=5, min=2)
+    assert [item["name"] for item in caught.value.evidence["artefacts"]] == ["c-1-new"]
+
+
+def test_a_volume_the_history_is_not_about(scene: Scene) -> None:
+    scene.invocation("v-c-29000001", b"")
+    with pytest.raises(errors.NotFound, match="not about this volume; seen v"):
+        artefacts(history=scene.done(), volume="w")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events of the right CronJob in the right number, with the recorder's own losses explained."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._module import job_event_assert
+
+Scene = t.Any
+Make = t.Any
+DEFAULTS = {
+    "namespace": "n", "history": None, "cronjob": "v-c", "reason": "", "message": "", "message_regex": "",
+    "accept_lost": True, "evidence": 20, "min": 1, "max": None, "per": "invocation",
+}  # fmt: skip
+
+
+def events(**params: t.Any) -> dict[str, t.Any]:
+    client = params.pop("client", None)
+    return job_event_assert.run({**DEFAULTS, **params}, client=client)
+
+
+def test_one_event_for_each_invocation(scene: Scene) -> None:
+    scene.invocation("v-c-1", b"")
+    scene.invocation("v-c-10", b"")
+    result = events(history=scene.done(), reason="SawCompletedJob", max=1)
+    assert result["counts"] == {"v-c-1": 1, "v-c-10": 1}  # v-c-1 is not found in v-c-10
+    assert result["cronjob_uid"] == "cj"
+
+
+def test_events_of_an_earlier_cronjob_do_not_count(make: Make, scene: Scene) -> None:
+    scene.invocation("v-c-1", b"", told=False)
+    scene.writer.object("events", "ADDED", make.event(9000, "Saw completed job: v-c-1, status: Complete", uid="older"))
+    with pytest.raises(errors.NotAsExpected, match="v-c-1: 0"):
+        events(history=scene.done())
+
+
+def test_jobs_made_by_hand_have_no_events_of_the_cronjob(scene: Scene) -> None:
+    scene.invocation("v-c-1", b"")
+    scene.invocation("v-c-qa-1", b"", told=False, by_hand=True)
+    assert events(history=scene.done())["counts"] == {"v-c-1": 1}
+
+
+def test_events_of_both_apis_with_series(make: Make, scene: Scene) -> None:
+    scene.invocation("v-c-1", b"", told=False)
+    scene.writer.object(
+        "events", "ADDED", make.event(9000, "Saw completed job: v-c-1, status: Complete", newer=True, count=2)
+    )
+    assert events(history=scene.done())["counts"] == {"v-c-1": 2}
+
+
+@pytest.mark.parametrize("accept", [pytest.param(True, id="accepted"), pytest.param(False, id="not accepted")])
+def test_events_beyond_the_recorders_budget_are_explained(scene: Scene, accept: bool) -> None:
+    for number in range(12):
+        scene.invocation(f"v-c-{number:02d}", b"", told=number < 8)
+    folder = scene.done()
+    if accept:
+        assert events(history=folder)["lost_by_recorder"] == 28
+    else:
+        with pytest.raises(errors.NotAsExpected, match="v-c-08: 0"):
+            events(history=folder, accept_lost=False)
+
+
+def test_a_gap_in_the_events_makes_it_inconclusive(scene: Scene) -> None:
+    scene.invocation("v-c-1", b"", told=False)
+    scene.writer.gap("events", "watch expired")
+    with pytest.raises(errors.Inconclusive, match="events could not be seen: watch expired"):
+        events(history=scene.done())
+
+
+def test_live_events(make: Make) -> None:
+    cluster = make.live()
+    cluster.objects["events"] = [
+        make.event(1, "Saw completed job: v-c-1, status: Complete"),
+        make.event(2, "x", uid="other"),
+    ]
+    assert events(client=cluster)["counts"] == {"v-c-1": 1}

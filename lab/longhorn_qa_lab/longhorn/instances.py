@@ -35,7 +35,7 @@ class Instances:
             self._start(kind, document, manager)
         elif wanted == "stopped" and status.get("currentState") != "stopped":
             self._stop(kind, document, manager)
-            self._w.replace_status(kind, document, _stopped(kind, self._c.node))
+            self._w.replace_status(kind, document, stopped(kind, self._c.node))
         elif kind is world.ENGINES and wanted == "running":
             self._refresh(name, document)
 
@@ -55,10 +55,10 @@ class Instances:
         width = 1 if kind is world.ENGINES else 15
         instances = copy.deepcopy((manager["status"].get("instances")) or {})
         port = _free_port(instances, width)
-        instances[name] = _instance(name, port, width)
+        instances[name] = instance(name, port, width)
         self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
         status: Object = {
-            **(_stopped(kind, self._c.node)),
+            **(stopped(kind, self._c.node)),
             "currentState": "running",
             "currentImage": image,
             "started": True,
@@ -164,7 +164,7 @@ def _free_port(instances: t.Mapping[str, Object], width: int) -> int:
     return port
 
 
-def _instance(name: str, port: int, width: int) -> Object:
+def instance(name: str, port: int, width: int) -> Object:
     return {
         "spec": {"name": name},
         "status": {
@@ -180,7 +180,7 @@ def _instance(name: str, port: int, width: int) -> Object:
     }
 
 
-def _stopped(kind: world.Kind, node: str) -> Object:
+def stopped(kind: world.Kind, node: str) -> Object:
     shared: Object = {
         "currentImage": "",
         "currentState": "stopped",

@@ -40,7 +40,7 @@ class Operator:
             if self._c.setting(name) != value:
                 set_value(self._c, name, value)
                 self._c.log.debug(f"Updated setting {name} to {value}")
-        node = self._w.find(world.NODES, self._c.node) or self._w.create(world.NODES, _node(self._c.node))
+        node = self._w.find(world.NODES, self._c.node) or self._w.create(world.NODES, new_node(self._c.node))
         self._create_instance_managers(node)
         create_engine_image(self._c, self._c.engine_image)
 
@@ -296,7 +296,7 @@ def time_of(text: str) -> float:
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def _node(name: str) -> Object:
+def new_node(name: str) -> Object:
     disk = {"allowScheduling": True, "path": "/var/lib/longhorn/", "storageReserved": 32 << 30, "tags": None}
     return {
         "apiVersion": names.API_VERSION,

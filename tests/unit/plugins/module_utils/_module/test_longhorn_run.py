@@ -182,7 +182,7 @@ def test_a_second_run_is_refused_while_the_first_is_open(cluster: Cluster, check
     run(cluster, "present")
 
     with pytest.raises(
-        Refused, match="run b2: another run is open.*seen run a1.*teardown -e best_effort_cleanup_run_id=a1"
+        Refused, match=r"run b2: another run is open.*seen run a1.*teardown -e best_effort_cleanup_run_id=a1"
     ):
         run(cluster, "present", run_id="b2", check_mode=check_mode)
 

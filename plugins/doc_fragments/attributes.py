@@ -47,3 +47,15 @@ attributes:
   idempotent:
     support: full
 """
+
+    # For modules that work on files of the control node: no cluster, so no group of common options.
+    LOCAL = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and tell what it would do without doing it.
+  diff_mode:
+    description: Returns details on what has changed, or would change in C(check_mode), in diff mode.
+  idempotent:
+    description: A second run with the same options changes nothing.
+"""

@@ -14,12 +14,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry imp
 Document = dict[str, t.Any]
 
 
-def _cells(images: t.Any, **options: t.Any) -> list[Document]:
+def _cells(images: t.Any, *, run_id: str, cron: str, **options: t.Any) -> list[Document]:
     """One cell for each engine image and task."""
     registry = str(options.pop("registry", "") or "")
     try:
         moved = [{**image, "image": in_registry(str(image.get("image") or ""), registry)} for image in images]
-        return [plain(cell) for cell in plan_cells(moved, **options)]
+        return [plain(cell) for cell in plan_cells(moved, run_id=run_id, cron=cron, **options)]
     except CellError as error:
         raise AnsibleFilterError(f"longhorn.qa.cells: {error}") from error
     except (TypeError, ValueError, AttributeError) as error:

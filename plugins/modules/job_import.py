@@ -21,7 +21,7 @@ description:
     check C(history-complete).
 extends_documentation_fragment:
   - longhorn.qa.common.release
-  - longhorn.qa.attributes.info
+  - longhorn.qa.attributes.local
 attributes:
   check_mode:
     support: full
@@ -32,10 +32,6 @@ attributes:
   idempotent:
     support: none
     details: An existing history is never written over; the task fails.
-  action_group:
-    support: none
-    membership: []
-    details: The module needs no cluster, so it takes none of the group's options.
 options:
   dump:
     description:

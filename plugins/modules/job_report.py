@@ -17,7 +17,7 @@ description:
   - Talks to no cluster. The same history always gets the same verdicts.
   - Every file is written whole or not at all.
 extends_documentation_fragment:
-  - longhorn.qa.attributes.info
+  - longhorn.qa.attributes.local
 attributes:
   check_mode:
     support: partial
@@ -28,10 +28,6 @@ attributes:
   idempotent:
     support: partial
     details: The report is written again on every run, with the same verdicts.
-  action_group:
-    support: none
-    membership: []
-    details: The module needs no cluster, so it takes none of the group's options.
 options:
   history:
     description:

@@ -172,7 +172,7 @@ class HistoryWriter:
             return record
 
     def _resume(self) -> None:
-        for _, item in _decoded(self.folder / RECORDS):
+        for _line, item in _decoded(self.folder / RECORDS):
             if not isinstance(item, records.RecordError):
                 self._number, self.resumed_after = item.number, item
 
@@ -306,7 +306,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, model.Record | records.RecordErr
             if not line.endswith(b"\n"):
                 yield number, records.RecordError("truncated record")
             elif line.strip():
-                yield number, next(records.decode_all([line]))
+                yield from ((number, item) for item in records.decode_all([line]))
 
 
 def _ends_with_newline(path: Path) -> bool:
@@ -385,7 +385,7 @@ class _Told:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, OSError):
             raise LonghornQAError(
                 "the history's files cannot be used", subject=str(self._path), seen=error.strerror or str(error),

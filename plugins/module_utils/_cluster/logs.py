@@ -115,7 +115,9 @@ class LogKeeper:
     def open(self, pod_uids: t.Container[str]) -> int:
         """How many container runs of these pods are still being read."""
         with self._mutex:
-            return sum(1 for (uid, _), follower in self._followers.items() if uid in pod_uids and not follower.closed)
+            return sum(
+                1 for (uid, _attempt), follower in self._followers.items() if uid in pod_uids and not follower.closed
+            )
 
     def join(self, seconds: float) -> None:
         """Waits for the followers after the streams were stopped."""
@@ -124,7 +126,7 @@ class LogKeeper:
                 follower.thread.join(seconds)
 
     def _known(self, run: Run) -> bool:
-        return any(uid == run.uid for uid, _ in self._followers)
+        return any(uid == run.uid for uid, _attempt in self._followers)
 
     def _wanted(self, run: Run, attempt: int) -> bool:
         """Numbers only grow, and once one run of a pod is followed its older ones were as well."""

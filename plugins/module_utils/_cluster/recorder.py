@@ -280,7 +280,7 @@ class Recorder:
         try:
             namespace = self.plan.subjects.namespace
             name = next_name(cronjob, taken)
-            job, _ = trigger(self.client, namespace=namespace, cronjob=cronjob, name=name)
+            job, _made = trigger(self.client, namespace=namespace, cronjob=cronjob, name=name)
         except Forbidden:
             raise
         except LonghornQAError as error:  # a tick was faster, or the server is away

@@ -160,7 +160,7 @@ class End(_Stamped):
     reason: str
 
 
-Record = Start | ObjectSeen | ListDone | Log | Store | Gap | Clock | Note | End
+Record = t.Union[Start, ObjectSeen, ListDone, Log, Store, Gap, Clock, Note, End]
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class EngineFact:
     replicas: tuple[str, ...]  # addresses
 
 
-Fact = CronJobFact | JobFact | PodFact | EventFact | EngineFact
+Fact = t.Union[CronJobFact, JobFact, PodFact, EventFact, EngineFact]
 
 
 def plural_of(document: JsonObject) -> str | None:

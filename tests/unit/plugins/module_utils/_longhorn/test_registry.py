@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry
 
 
 @pytest.mark.parametrize(
     ("reference", "registry", "expected"),
     [
-        pytest.param("quay.io/a/engine:no-cleanup", "", "quay.io/a/engine:no-cleanup", id="no registry changes nothing"),
+        pytest.param("quay.io/a/engine:no-cleanup", "", "quay.io/a/engine:no-cleanup", id="no registry, no change"),
         pytest.param("quay.io/a/engine:x", "reg.example.com", "reg.example.com/a/engine:x", id="the host is replaced"),
         pytest.param("localhost/engine:x", "reg:5000", "reg:5000/engine:x", id="localhost is a host"),
         pytest.param("reg:5000/a/b:x", "other.example", "other.example/a/b:x", id="a host with a port"),

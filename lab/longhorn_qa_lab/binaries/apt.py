@@ -81,6 +81,12 @@ class Apt:
         into.mkdir(parents=True, exist_ok=True)
         self._run("download", "-qq", *packages, cwd=into)
 
+    def download_missing(self, packages: Sequence[str], into: Path) -> None:
+        """These packages and those of what they need that the machine does not have installed."""
+        (into / "partial").mkdir(parents=True, exist_ok=True)
+        options = ("--yes", "--download-only", "--no-install-recommends", "-o", f"Dir::Cache::Archives={into}/")
+        self._run("install", "-qq", *options, *packages)
+
     def download_source(self, package: str, into: Path) -> None:
         into.mkdir(parents=True, exist_ok=True)
         self._run("source", "-qq", "--download-only", "--only-source", package, cwd=into)

@@ -15,6 +15,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import (
     Judgement,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, RunVerdict
+from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import changes
 
 SCHEMA = "longhorn.qa/report/1"
 
@@ -24,20 +25,26 @@ Document = dict[str, t.Any]
 
 
 def document(
-    judgements: Sequence[Judgement], *, histories: Sequence[str], generated: datetime | None = None
+    judgements: Sequence[Judgement],
+    *,
+    histories: Sequence[str],
+    generated: datetime | None = None,
+    timelines: Sequence[Document | None] = (),
 ) -> Document:
     """One report over one or more histories. ``histories`` says where each came from."""
-    runs = [_run(item, source) for item, source in zip(judgements, histories, strict=True)]
+    lanes = timelines or [None] * len(judgements)
+    runs = [_run(*parts) for parts in zip(judgements, histories, lanes, strict=True)]
     verdicts = {item.verdict for item in judgements} or {"broken"}
     return {
         "schema": SCHEMA,
         "generated": format_time(generated) if generated is not None else "",
         "verdict": next(word for word in _ORDER if word in verdicts),
         "runs": runs,
+        "changes": changes(*runs) if len(runs) == 2 else None,
     }
 
 
-def _run(judgement: Judgement, source: str) -> Document:
+def _run(judgement: Judgement, source: str, lanes: Document | None) -> Document:
     subjects = judgement.subjects
     return {
         "history": source,
@@ -49,6 +56,7 @@ def _run(judgement: Judgement, source: str) -> Document:
         "verdict": judgement.verdict,
         "reason": judgement.reason,
         "cells": [_cell(cell) for cell in judgement.cells],
+        "timeline": lanes,
     }
 
 

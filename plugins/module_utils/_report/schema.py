@@ -58,6 +58,63 @@ _CELL = _object(
         "checks": {"type": "array", "items": _CHECK},
     }
 )
+_INDEX: Schema = {"type": "integer", "minimum": 0}
+_MARK = _object(
+    {
+        "lane": {
+            "enum": ["schedule", "jobs", "pods", "snapshots", "backups", "faults", "logs", "events", "recorder"],
+        },
+        "kind": _TEXT,
+        "state": {"enum": ["ok", "bad", "unknown", "info"]},
+        "label": _TEXT,
+        "text": _TEXT,
+        "job": _TEXT,
+        "start": _TEXT,
+        "end": {"anyOf": [{"type": "null"}, _TEXT]},
+        "terminating": _TEXT,
+        "only": {"enum": ["", "store", "api"]},
+        "evidence": {"type": "array", "items": _INDEX},
+    }
+)
+_EXCERPT_LINE = _object(
+    {
+        "number": {"anyOf": [{"type": "null"}, _INDEX]},
+        "text": _TEXT,
+        "match": {"anyOf": [{"type": "null"}, {"type": "array", "items": _INDEX}]},
+    }
+)
+_TIMELINE = _object(
+    {
+        "schema": {"enum": ["longhorn.qa/timeline/1"]},
+        "since": _TEXT,
+        "until": _TEXT,
+        "gaps": {"type": "array", "items": _MARK},
+        "cells": {
+            "type": "array",
+            "items": _object({"volume": _TEXT, "note": _TEXT, "marks": {"type": "array", "items": _MARK}}),
+        },
+        "excerpts": {
+            "type": "array",
+            "items": _object(
+                {
+                    "what": _TEXT,
+                    "where": _TEXT,
+                    "kind": {"enum": ["log", "object", "store", "record", "text"]},
+                    "lines": {"type": "array", "items": _EXCERPT_LINE},
+                }
+            ),
+        },
+    }
+)
+_CHANGE = _object(
+    {
+        "cell": _TEXT,
+        "what": _TEXT,
+        "before": _TEXT,
+        "after": _TEXT,
+        "direction": {"enum": ["better", "worse", "other"]},
+    }
+)
 _RUN = _object(
     {
         "history": _TEXT,
@@ -69,6 +126,7 @@ _RUN = _object(
         "verdict": _RUN_VERDICT,
         "reason": _TEXT,
         "cells": {"type": "array", "items": _CELL},
+        "timeline": {"anyOf": [{"type": "null"}, _TIMELINE]},
     }
 )
 SCHEMA: Schema = {
@@ -80,6 +138,7 @@ SCHEMA: Schema = {
             "generated": _TEXT,
             "verdict": _RUN_VERDICT,
             "runs": {"type": "array", "items": _RUN},
+            "changes": {"anyOf": [{"type": "null"}, {"type": "array", "items": _CHANGE}]},
         }
     ),
 }

@@ -33,7 +33,7 @@ options:
       - The event's reason, for example V(SawCompletedJob). Empty means any.
     type: str
     default: ""
-  message:
+  message_text:
     description:
       - Text that occurs in the event's message.
     type: str
@@ -66,13 +66,13 @@ EXAMPLES = r"""
     history: /tmp/run-1
     cronjob: test-1-c-yxam34-c
     reason: SawCompletedJob
-    message: "status: Complete"
+    message_text: "status: Complete"
 
 - name: None of them failed, as far as the cluster remembers
   longhorn.qa.job_event_assert:
     cronjob: test-1-c-yxam34-c
     reason: SawCompletedJob
-    message: "status: Failed"
+    message_text: "status: Failed"
     min: 0
     max: 0
     per: total
@@ -140,7 +140,7 @@ OWN: argspec.Spec = {
     "history": {"type": "path"},
     "cronjob": {"type": "str", "required": True},
     "reason": {"type": "str", "default": ""},
-    "message": {"type": "str", "default": ""},
+    "message_text": {"type": "str", "default": ""},
     "message_regex": {"type": "str", "default": ""},
     "accept_lost": {"type": "bool", "default": True},
     "evidence": {"type": "int", "default": 20},

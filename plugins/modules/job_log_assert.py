@@ -44,7 +44,7 @@ options:
       - The line's level, for example V(warning).
     type: str
     default: ""
-  message:
+  message_text:
     description:
       - Text that occurs in the line's message. For a line that is not logfmt, in the line.
     type: str
@@ -76,7 +76,7 @@ EXAMPLES = r"""
     history: /tmp/run-1
     cronjob: test-1-c-yxam34-c
     level: warning
-    message: created snapshot successfully but errored on cleanup for test-1
+    message_text: created snapshot successfully but errored on cleanup for test-1
     min: 1
     max: 1
     per: invocation
@@ -190,7 +190,7 @@ OWN: argspec.Spec = {
     "job": {"type": "str", "default": ""},
     "label_selector": {"type": "str", "default": ""},
     "level": {"type": "str", "default": ""},
-    "message": {"type": "str", "default": ""},
+    "message_text": {"type": "str", "default": ""},
     "message_regex": {"type": "str", "default": ""},
     "fields": {"type": "dict", "default": {}},
     "evidence": {"type": "int", "default": 20},

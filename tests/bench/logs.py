@@ -35,7 +35,7 @@ def measure(progress: Progress) -> Iterator[Figure]:
         folder = Path(place) / "history"
         _write(folder)
         for title, pattern in (
-            ("by its message", {"message": "errored on cleanup"}),
+            ("by its message", {"message_text": "errored on cleanup"}),
             ("by a regular expression", {"message_regex": "errored on c.eanup"}),
         ):
             progress(f"job_log_assert: a line {title}")

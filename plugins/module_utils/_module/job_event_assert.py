@@ -68,7 +68,7 @@ def _pattern(params: Mapping[str, t.Any]) -> t.Callable[[objects.EventFact], boo
         compiled = re.compile(regex)
     except re.error as error:
         raise BadInput(f"not a regular expression: {error}", subject="message_regex", seen=regex) from error
-    reason, message = params.get("reason") or "", params.get("message") or ""
+    reason, message = params.get("reason") or "", params.get("message_text") or ""
 
     def fits(event: objects.EventFact) -> bool:
         right = reason in ("", event.reason) and message in event.message

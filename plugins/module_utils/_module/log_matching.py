@@ -38,10 +38,10 @@ class Pattern:
         except re.error as error:
             raise BadInput(f"not a regular expression: {error}", subject="message_regex", seen=regex) from error
         fields = {str(key): str(value) for key, value in (params.get("fields") or {}).items()}
-        pattern = cls(params.get("level") or "", params.get("message") or "", compiled, fields)
+        pattern = cls(params.get("level") or "", params.get("message_text") or "", compiled, fields)
         if not (pattern.level or pattern.message or regex or fields):
             raise BadInput(
-                "every line would match", subject="level, message, message_regex, fields", expected="one or more"
+                "every line would match", subject="level, message_text, message_regex, fields", expected="one or more"
             )
         return pattern
 

@@ -15,7 +15,7 @@ def spec() -> Spec:
     """The option, with its suboptions."""
     options: Spec = {
         "url": {"type": "str", "required": True},
-        "credential_secret": {"type": "str", "required": True},
+        "credential_secret": {"type": "str", "required": True, "no_log": False},  # a name,
         "credential_namespace": {"type": "str", "default": ""},
         "endpoint": {"type": "str", "default": ""},
         "service": {"type": "str", "default": ""},

@@ -61,14 +61,14 @@ def test_the_result_is_the_modules_and_lines_are_shown(tmp_path: Path) -> None:
 
 def test_a_continued_history_shows_only_what_is_new(tmp_path: Path) -> None:
     record(tmp_path / "h")
-    _, shown = run(action(tmp_path / "h"), lambda: record(tmp_path / "h"))
+    _unused, shown = run(action(tmp_path / "h"), lambda: record(tmp_path / "h"))
     assert len(shown) == 3
 
 
 @pytest.mark.parametrize("connection", [pytest.param("ssh", id="ssh"), pytest.param("kubectl", id="kubectl")])
 def test_other_connections_are_refused_before_the_module_runs(tmp_path: Path, connection: str) -> None:
     ran: list[str] = []
-    result, _ = run(action(tmp_path / "h", connection=connection), lambda: ran.append("module") or {})
+    result, _unused = run(action(tmp_path / "h", connection=connection), lambda: ran.append("module") or {})
     assert result["failed"] is True
     assert f"seen connection {connection}" in result["msg"]
     assert "delegate_to: localhost" in result["msg"]
@@ -77,7 +77,7 @@ def test_other_connections_are_refused_before_the_module_runs(tmp_path: Path, co
 
 def test_a_relative_folder_is_the_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "BASE", tmp_path)
-    _, shown = run(action("h"), lambda: record(tmp_path / "h"))
+    _unused, shown = run(action("h"), lambda: record(tmp_path / "h"))
     assert len(shown) == 3
 
 

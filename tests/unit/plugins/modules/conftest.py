@@ -106,7 +106,8 @@ class Cluster:
         self.objects = objects
         self.asked: list[dict[str, t.Any]] = []
         self.content: dict[bool, t.Any] = {False: [WARNING], True: [b"level=info msg=before\n"]}
-        self.manager: t.Any = {"data": []}
+        self.manager: dict[str, t.Any] = {"data": []}
+        self.problem: Exception | None = None  # of the manager
 
     def require_namespace(self, name: str) -> None:
         if name != "n":
@@ -140,15 +141,15 @@ class Cluster:
         return Stream()
 
     def service_proxy(self, *_args: t.Any) -> t.Any:
-        answer = self.manager
+        cluster = self
 
         class Proxy:
             prefix = ""
 
             def post(self, *_args: t.Any) -> t.Any:
-                if isinstance(answer, Exception):
-                    raise answer
-                return answer
+                if cluster.problem is not None:
+                    raise cluster.problem
+                return cluster.manager
 
         return Proxy()
 

@@ -32,7 +32,7 @@ def test_live_snapshots_of_both_sources(make: Make) -> None:
 
 def test_a_manager_that_does_not_answer_is_an_error(make: Make) -> None:
     cluster = make.cluster(engines=[make.engine("c-1-a")])
-    cluster.manager = errors.ApiFailure("could not answer", status=503)
+    cluster.problem = errors.ApiFailure("could not answer", status=503)
     with pytest.raises(errors.ApiFailure):
         artefacts(client=cluster, job="c-1", per="total")
 

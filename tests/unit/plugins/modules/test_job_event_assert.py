@@ -13,7 +13,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module import job_eve
 Scene = t.Any
 Make = t.Any
 DEFAULTS = {
-    "namespace": "n", "history": None, "cronjob": "v-c", "reason": "", "message": "", "message_regex": "",
+    "namespace": "n", "history": None, "cronjob": "v-c", "reason": "", "message_text": "", "message_regex": "",
     "accept_lost": True, "evidence": 20, "min": 1, "max": None, "per": "invocation",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ Scene = t.Any
 Make = t.Any
 WARNING = b'level=warning msg="created snapshot successfully but errored on cleanup for v: x"\n'
 DEFAULTS = {
-    "namespace": "n", "history": None, "cronjob": "", "job": "", "label_selector": "", "level": "", "message": "",
+    "namespace": "n", "history": None, "cronjob": "", "job": "", "label_selector": "", "level": "", "message_text": "",
     "message_regex": "", "fields": {}, "evidence": 20, "min": 1, "max": None, "per": "total",
 }  # fmt: skip
 

@@ -107,7 +107,7 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
 
     def wait(condition: Callable[[], bool]) -> None:
         pause = threading.Event()
-        for _ in range(2000):
+        for _unused in range(2000):
             if condition():
                 return
             pause.wait(0.005)

@@ -47,7 +47,7 @@ def client(api: Api, clock: Clock) -> Client:
 def test_get_sends_the_token_and_gives_the_object(api: Api, client: Client) -> None:
     api.answers(reply(200, {"metadata": {"name": "p"}}))
     assert client.get(kinds.PODS, "p", namespace="n") == {"metadata": {"name": "p"}}
-    method, path, headers, _ = api.requests[0]
+    method, path, headers, _unused = api.requests[0]
     assert (method, path) == ("GET", "/api/v1/namespaces/n/pods/p")
     assert headers["authorization"] == "Bearer canary-token"
 
@@ -158,7 +158,7 @@ def test_reads_wait_for_a_busy_server_as_it_asks(api: Api, client: Client, clock
 
 
 def test_reads_give_up_with_the_last_answer(api: Api, client: Client) -> None:
-    api.answers(*[status(500, "etcdserver: leader changed") for _ in range(100)])
+    api.answers(*[status(500, "etcdserver: leader changed") for _unused in range(100)])
     with pytest.raises(errors.ApiFailure, match="500 etcdserver: leader changed"):
         client.get(kinds.PODS, "p")
     assert 2 < len(api.requests) < 100
@@ -296,7 +296,7 @@ def test_nobody_listens(clock: Clock) -> None:
 
 def test_the_wrong_ca(tmp_path: Path, clock: Clock) -> None:
     certificate, key = _self_signed(tmp_path, "server")
-    other, _ = _self_signed(tmp_path, "other")
+    other, _unused = _self_signed(tmp_path, "other")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with _TlsServer(context) as port:
@@ -372,7 +372,7 @@ class _TlsServer:
         self._socket.close()
 
     def _serve(self) -> None:
-        connection, _ = self._socket.accept()
+        connection, _unused = self._socket.accept()
         try:
             self._context.wrap_socket(connection, server_side=True).close()
         except (OSError, ssl.SSLError):

@@ -124,13 +124,15 @@ def test_an_expired_version_is_listed_anew_with_a_gap(clock: Clock) -> None:
 
 
 def test_a_gap_lasts_until_the_list_succeeded(clock: Clock) -> None:
-    told, _ = ran(clock, Listing((), "5"), [errors.Expired("gone")], errors.Unreachable("away"), Listing((), "80"), [])
+    told, _unused = ran(
+        clock, Listing((), "5"), [errors.Expired("gone")], errors.Unreachable("away"), Listing((), "80"), []
+    )
     assert [item[0] for item in told] == ["listed", "missed", "listed"]
 
 
 def test_an_outage_that_lost_nothing_is_a_note(clock: Clock) -> None:
     away = [errors.Unreachable("refused")] * 4
-    told, _ = ran(clock, Listing((), "5"), *away, [event("ADDED", "b", 6)])
+    told, _unused = ran(clock, Listing((), "5"), *away, [event("ADDED", "b", 6)])
     assert told[1] == ("noted", "the watch of jobs was interrupted for 8 s and taken up where it was")
     assert told[2] == ("ADDED", "b")
 

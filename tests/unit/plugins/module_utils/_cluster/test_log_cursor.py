@@ -28,7 +28,7 @@ def served(lines: list[Line], since: str = "") -> bytes:
 
 
 def text_of(lines: list[Line]) -> bytes:
-    return b"".join(text + b"\n" for _, text in lines)
+    return b"".join(text + b"\n" for _unused, text in lines)
 
 
 def test_every_cut_offset() -> None:
@@ -51,7 +51,7 @@ moments = st.lists(st.integers(0, 3_000_000_000), min_size=1, max_size=12).map(s
 def test_cuts_again_and_again_in_pieces_of_any_size(data: st.DataObject, times: list[int]) -> None:
     lines = [(f"2026-01-02T03:04:{n // 10**9:02d}.{n % 10**9:09d}Z", data.draw(texts)) for n in times]
     cursor, kept = LogCursor(), b""
-    for _ in range(data.draw(st.integers(1, 4))):
+    for _unused in range(data.draw(st.integers(1, 4))):
         stream = served(lines, cursor.since)
         cursor.reconnect()
         cut = data.draw(st.integers(0, len(stream)))
@@ -122,4 +122,5 @@ def test_the_first_line_identifies_the_run() -> None:
     one, two = LogCursor(), LogCursor()
     one.feed(b"2026-01-02T03:04:05.5Z one\n")
     two.feed(b"2026-01-02T03:04:05.5Z one\nmore")
-    assert one.first == two.first is not None
+    assert one.first is not None
+    assert one.first == two.first

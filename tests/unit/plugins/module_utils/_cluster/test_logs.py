@@ -89,7 +89,11 @@ class Kept:
 
 def test_a_log_is_followed_to_the_end_of_its_container(tmp_path: Path, clock: Clock) -> None:
     kept: Kept
-    ends = lambda: (kept.keeper.pod_seen(pod(ENDED)), TWO)[1]  # noqa: E731 - the container ends while its log is read
+
+    def ends() -> bytes:  # the container ends while its log is read
+        kept.keeper.pod_seen(pod(ENDED))
+        return TWO
+
     server = LogServer(current=[[ONE, ends]])
     kept = Kept(tmp_path / "h", server, clock)
     kept.keeper.pod_seen(pod({"waiting": {"reason": "ContainerCreating"}}))
@@ -163,7 +167,7 @@ def test_the_text_of_another_run_is_recognised(tmp_path: Path, clock: Clock, eve
     kept.keeper.pod_seen(pod(ENDED))
     eventually(lambda: kept.keeper.open({"u-1"}) == 0)
     kept.keeper.pod_seen(pod(ENDED, restarts=1))
-    _, _, gaps = kept.result()
+    _unused, _closed, gaps = kept.result()
     assert gaps == ["attempt 0: the text is that of attempt 1"]
 
 
@@ -175,10 +179,10 @@ def test_a_missing_permission_is_named(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_patience_with_a_container_that_is_about_to_start_ends(tmp_path: Path, clock: Clock) -> None:
-    waiting = [[errors.Refused("container is waiting to start")] for _ in range(500)]
+    waiting = [[errors.Refused("container is waiting to start")] for _unused in range(500)]
     kept = Kept(tmp_path / "h", LogServer(current=waiting), clock)
     kept.keeper.pod_seen(pod(ENDED))
-    _, closed, gaps = kept.result()
+    _unused, closed, gaps = kept.result()
     assert "waiting to start" in gaps[0]
     assert not closed[0].complete
     assert clock.elapsed < 40
@@ -208,7 +212,11 @@ def test_half_a_pod_is_nothing_to_follow() -> None:
 
 def test_stopping_closes_the_logs_of_what_goes_on(tmp_path: Path, clock: Clock) -> None:
     kept: Kept
-    stops = lambda: (kept.streams.stop(), TWO)[1]  # noqa: E731 - the recording ends while the log is read
+
+    def stops() -> bytes:  # the recording ends while the log is read
+        kept.streams.stop()
+        return TWO
+
     kept = Kept(tmp_path / "h", LogServer(current=[[ONE, stops]]), clock)
     kept.keeper.pod_seen(pod(RUNNING), old=True, since="2026-01-02T03:04:00Z")
     contents, closed, gaps = kept.result()

@@ -85,14 +85,14 @@ class Cluster:
     def list(self, kind: kinds.Kind, *, namespace: str, retry: bool = True) -> Listing:
         if kind.plural in self.forbidden:
             raise errors.Forbidden("no", verb="list", resource=kind.plural)
-        found = tuple(item for (plural, _), item in list(self.objects.items()) if plural == kind.plural)
+        found = tuple(item for (plural, _unused), item in list(self.objects.items()) if plural == kind.plural)
         return Listing(found, str(self.version))
 
     def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str) -> Watched:
         self.watched.append(kind.plural)
         watched = Watched()
         since = int(resource_version)
-        for (plural, _), item in list(self.objects.items()):
+        for (plural, _unused), item in list(self.objects.items()):
             if plural == kind.plural and int(item["metadata"]["resourceVersion"]) > since:
                 watched.queue.put({"type": "ADDED", "object": item})
         self.watches.append((kind.plural, watched.queue))
@@ -190,7 +190,7 @@ def of(history: model.History, cls: type[t.Any], **fields: t.Any) -> list[t.Any]
 def test_an_invocation_is_recorded_whole(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", store=Store())
     scene.cluster.run_job("v-c-1-c-29000000")  # the baseline
-    outcome, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    outcome, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert outcome.ended == "invocations"
     assert outcome.invocations == {"v": 1}
     assert history.damage == ()
@@ -204,7 +204,7 @@ def test_an_invocation_is_recorded_whole(tmp_path: Path) -> None:
 
 def test_secrets_stay_out(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h")
-    scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert all(b"canary" not in path.read_bytes() for path in (tmp_path / "h").rglob("*") if path.is_file())
 
 
@@ -218,20 +218,20 @@ def test_what_is_not_ours_is_not_recorded(tmp_path: Path) -> None:
         )
         scene.cluster.run_job("v-c-1-c-99000001")
 
-    _, history = scene.record(happens)
+    _unused, history = scene.record(happens)
     names = {item.object["metadata"]["name"] for item in of(history, model.ObjectSeen)}
     assert names == {"v-c-1-c", "v-c-1-c-99000001", "v-c-1-c-99000001-abcde", "e-v-c-1-c-99000001"}
 
 
 def test_a_tick_from_before_the_recording_does_not_count(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", timeout=60.0)
-    outcome, _ = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-20000000") and None)
+    outcome, _unused = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-20000000") and None)
     assert (outcome.ended, outcome.invocations) == ("deadline", {"v": 0})
 
 
 def test_kinds_that_the_server_lacks_are_gaps(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h")
-    _, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    _unused, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     gaps = {item.kind: item.reason for item in of(history, model.Gap)}
     assert gaps == {kind: f"the server has none of these resources: {kind}" for kind in ("engines", "volumes")}
 
@@ -239,7 +239,7 @@ def test_kinds_that_the_server_lacks_are_gaps(tmp_path: Path) -> None:
 def test_one_missing_permission_does_not_stop_the_rest(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h")
     scene.cluster.forbidden = {"events"}
-    outcome, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    outcome, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert outcome.ended == "invocations"
     assert of(history, model.Gap, kind="events")[0].reason == "verb list on events is not granted"
 
@@ -270,18 +270,18 @@ def test_triggered_invocations_follow_each_other(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_listed_is_an_error_not_empty(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", store=Store("NoSuchBucket"))
-    _, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    _unused, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert {(item.error, item.backups) for item in of(history, model.Store)} == {("NoSuchBucket.", ())}
 
 
 def test_a_second_recording_goes_on_with_a_gap(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", invocations=2)
     scene.plan = Plan(SUBJECTS, invocations=2, timeout=100.0, settle=5.0, grace=5.0)
-    first, _ = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    first, _unused = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert (first.ended, first.invocations) == ("deadline", {"v": 1})
     scene.cluster.watches.clear()
     scene.cluster.watched.clear()
-    second, history = scene.record(lambda _: scene.cluster.run_job("v-c-1-c-99000002") and None)
+    second, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000002") and None)
     assert (second.ended, second.invocations) == ("invocations", {"v": 2})
     assert {item.kind for item in of(history, model.Gap, reason="nobody was recording")} >= {"jobs", "pods", "events"}
     assert len(of(history, model.Log, state="opened")) == 2

@@ -168,7 +168,7 @@ def signed_rightly(request: http.Request) -> bool:
             "UNSIGNED-PAYLOAD",
         ]
     )
-    day, region, service, _ = (scope := pairs["X-Amz-Credential"].partition("/")[2]).split("/")
+    day, region, service, _unused = (scope := pairs["X-Amz-Credential"].partition("/")[2]).split("/")
     key = f"AWS4{SECRET_KEY}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()

@@ -79,7 +79,7 @@ def test_a_job_as_the_template_has_it_marked_and_owned() -> None:
 def test_check_mode_asks_the_server_only() -> None:
     cluster = Cluster()
     assert run(cluster, check_mode=True)["changed"] is True
-    assert [dry_run for _, dry_run in cluster.made] == [True]
+    assert [dry_run for _unused, dry_run in cluster.made] == [True]
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,17 @@ def pattern(**params: t.Any) -> Pattern:
     ("params", "data", "expected"),
     [
         pytest.param({"level": "warning"}, WARNING + QUOTED, [1], id="a level that another line quotes"),
-        pytest.param({"message": 'for v: "x"'}, QUOTED + WARNING, [2], id="text with quotes, unescaped"),
+        pytest.param({"message_text": 'for v: "x"'}, QUOTED + WARNING, [2], id="text with quotes, unescaped"),
         pytest.param({"message_regex": r"errored on cleanup for v\b"}, WARNING + QUOTED, [1, 2], id="an expression"),
         pytest.param({"fields": {"n": 1}}, WARNING + QUOTED, [1], id="another field"),
         pytest.param({"fields": {"n": "2"}}, WARNING, [], id="another value of it"),
-        pytest.param({"message": "plain"}, b"plain text\n" + WARNING, [1], id="a line that is not logfmt"),
+        pytest.param({"message_text": "plain"}, b"plain text\n" + WARNING, [1], id="a line that is not logfmt"),
         pytest.param({"level": "warning"}, b"plain level=warning text\n", [], id="no fields, no level"),
-        pytest.param({"message": "\ufffd"}, b"level=info msg=\xff\n\xff\n", [1, 2], id="not UTF-8"),
+        pytest.param({"message_text": "\ufffd"}, b"level=info msg=\xff\n\xff\n", [1, 2], id="not UTF-8"),
         pytest.param({"level": "warning"}, WARNING.rstrip(), [1], id="no newline at the end"),
-        pytest.param({"message": "warning"}, b'msg="\\x77arning"\n', [1], id="a letter that is written as an escape"),
+        pytest.param(
+            {"message_text": "warning"}, b'msg="\\x77arning"\n', [1], id="a letter that is written as an escape"
+        ),
         pytest.param({"level": "warning"}, b"", [], id="an empty log"),
         pytest.param({"level": "warning"}, b"\x1b]0;x\x07\r" + WARNING, [], id="terminal escapes before a line"),
     ],
@@ -56,7 +58,7 @@ lines = st.sampled_from([WARNING, QUOTED, b"\n", b"level=warning\n", b"x" * 50 +
 @given(data=st.data(), log=st.lists(lines, max_size=30).map(b"".join), size=st.integers(1, 80))
 def test_pieces_and_blocks_change_nothing(data: st.DataObject, log: bytes, size: int) -> None:
     wanted = pattern(
-        **data.draw(st.sampled_from([{"level": "warning"}, {"message": "cleanup"}, {"fields": {"n": "1"}}]))
+        **data.draw(st.sampled_from([{"level": "warning"}, {"message_text": "cleanup"}, {"fields": {"n": "1"}}]))
     )
     whole = [line.number for line in logfmt.read_lines([log]) if wanted.fits(line)]
     pieces = [log[i : i + size] for i in range(0, len(log), size)]
@@ -67,7 +69,7 @@ def test_pieces_and_blocks_change_nothing(data: st.DataObject, log: bytes, size:
 
 def test_a_line_without_end_is_cut_not_kept_in_memory() -> None:
     def chunks() -> Iterator[bytes]:
-        for _ in range(40):
+        for _unused in range(40):
             yield b"x" * (1 << 20)
         yield b"\n" + WARNING
 

@@ -211,7 +211,7 @@ def test_secrets_stay_out(tmp_path: Path) -> None:
 def test_what_is_not_ours_is_not_recorded(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h")
 
-    def happens(_: Recorder) -> None:
+    def happens(_recorder: Recorder) -> None:
         scene.cluster.put("jobs", {"metadata": {"name": "other-99000001", "uid": "o"}})
         scene.cluster.put(
             "events", {"metadata": {"name": "e", "uid": "e"}, "involvedObject": {"kind": "Pod", "name": "x"}}

@@ -129,10 +129,13 @@ class Feed:
     def _watch(self) -> bool:
         watch = self.client.watch(self.kind, namespace=self.namespace, resource_version=self._version)
         self.streams.add(watch)
+        opened = self.clock.monotonic()
         try:
             return self._read(watch)
         finally:
             self.streams.remove(watch)
+            if self.clock.monotonic() - opened >= _SHORT:
+                self._recovered()  # it worked for a while, so the next failure is a first one
 
     def _read(self, watch: Watch) -> bool:
         seen = False

@@ -193,7 +193,7 @@ class Follower:
                 return problem
             over = self._run.ended(self._attempt)
             try:
-                self._read(file, follow=not over)
+                self._read(file, backoff, follow=not over)
             except NotFound:
                 return "the pod was removed before its log was read to the end"
             except Forbidden as error:
@@ -212,7 +212,7 @@ class Follower:
                 return self._verified(file)
         return STOPPED
 
-    def _read(self, file: LogFile, *, follow: bool) -> None:
+    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> None:
         run, keeper = self._run, self._keeper
         since = self.cursor.since or self._since
         self.cursor.reconnect()
@@ -224,6 +224,7 @@ class Follower:
         try:
             for chunk in stream.chunks():
                 file.append(self.cursor.feed(chunk))
+                backoff.succeeded()  # it goes on: the next cut is a first one
         finally:
             keeper.streams.remove(stream)
 

@@ -81,7 +81,7 @@ class Recorder:
     clock: Clock
     streams: Streams = field(default_factory=Streams)
     store: StoreSource | None = None
-    backoff: Callable[[Clock], Backoff] = lambda clock: Backoff(clock=clock)
+    backoff: Callable[[Clock], Backoff] = lambda clock: Backoff(clock=clock, longest=5.0)
     _failure: BaseException | None = field(default=None, init=False)
     _interrupted: threading.Event = field(default_factory=threading.Event, init=False)
     _listed: set[str] = field(default_factory=set, init=False)

@@ -116,21 +116,23 @@ def wait_for(read: Callable[[], T], check: Callable[[T], Progress], *, wanted: W
             if progress.state == "done":
                 return value
             if progress.state == "failed":
-                raise _terminal(wanted, seen, clock.monotonic() - started)
+                raise terminal(wanted, seen, clock.monotonic() - started)
         left = started + wanted.timeout - clock.monotonic()
         if left <= 0:
-            raise _timeout(wanted, seen, clock.monotonic() - started, attempts=attempts) from cause
+            raise timed_out(wanted, seen, clock.monotonic() - started, attempts=attempts) from cause
         clock.sleep(min(wanted.interval, left))
 
 
-def _terminal(wanted: Wanted, seen: str, after: float) -> TerminalState:
+def terminal(wanted: Wanted, seen: str, after: float) -> TerminalState:
+    """The error of a wait that can never end well."""
     return TerminalState(
         "cannot reach the wanted state any more",
         subject=wanted.subject, expected=wanted.expected, seen=seen, after=after, advice=wanted.advice,
     )  # fmt: skip
 
 
-def _timeout(wanted: Wanted, seen: str, after: float, *, attempts: int) -> WaitTimeout:
+def timed_out(wanted: Wanted, seen: str, after: float, *, attempts: int) -> WaitTimeout:
+    """The error of a wait that was too short."""
     return WaitTimeout(
         "did not reach the wanted state in time",
         subject=wanted.subject, expected=wanted.expected, seen=f"{seen} (after {attempts} looks)", after=after,

@@ -57,6 +57,8 @@ class Watched:
 
     def events(self) -> t.Iterator[dict[str, t.Any]]:
         for item in self._events:
+            if callable(item):
+                raise item()
             if isinstance(item, Exception):
                 raise item
             yield item
@@ -135,6 +137,15 @@ def test_an_outage_that_lost_nothing_is_a_note(clock: Clock) -> None:
     told, _unused = ran(clock, Listing((), "5"), *away, [event("ADDED", "b", 6)])
     assert told[1] == ("noted", "the watch of jobs was interrupted for 8 s and taken up where it was")
     assert told[2] == ("ADDED", "b")
+
+
+def test_a_watch_that_worked_for_a_while_makes_the_next_failure_a_first_one(clock: Clock) -> None:
+    def worked() -> t.Any:
+        clock.elapsed += 30
+        return errors.Unreachable("reset")
+
+    ran(clock, Listing((), "5"), *[[worked] for _unused in range(4)])
+    assert clock.naps[:4] == [0.5] * 4
 
 
 def test_the_server_may_ask_for_patience(clock: Clock) -> None:

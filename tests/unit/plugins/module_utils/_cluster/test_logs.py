@@ -119,6 +119,16 @@ def test_a_cut_stream_goes_on_where_it_was(tmp_path: Path, clock: Clock) -> None
     assert [asked["since_time"] for asked in server.asked] == ["", "2026-01-02T03:04:05Z"]
 
 
+def test_cuts_never_end_a_log_that_goes_on(tmp_path: Path, clock: Clock) -> None:
+    lines = [b"2026-01-02T03:04:%02d.5Z line\n" % number for number in range(60)]
+    cuts = [[*lines[max(0, n - 1) : n + 1], errors.Unreachable("connection reset")] for n in range(60)]
+    kept = Kept(tmp_path / "h", LogServer(current=[*cuts, [lines[-1]]]), clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"line\n" * 60}
+    assert (closed[0].complete, gaps) == (True, [])
+
+
 def test_a_pod_that_is_gone_too_soon_says_so(tmp_path: Path, clock: Clock) -> None:
     kept = Kept(tmp_path / "h", LogServer(current=[[errors.NotFound("does not exist")]]), clock)
     kept.keeper.pod_seen(pod(ENDED), deleted=True)

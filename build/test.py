@@ -7,6 +7,7 @@
     build/test.py --list          what there is
 
 The last line is always ``N passed, N failed``: pytest's cases are counted one by one, every other step counts as one.
+Steps that wait for a lab run beside those that need the processor, each kind one after the other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -101,6 +103,10 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+# These spend most of their time waiting for a cluster.
+WAITING = ("lab", "integration", "molecule")
+
+
 def listing() -> str:
     return "\n".join(f"{step.group:<12} {step.name}" for step in STEPS)
 
@@ -161,11 +167,19 @@ def count(report: Path) -> tuple[int, int]:
 def show(step: Step, outcome: Outcome, seconds: float) -> None:
     word = "FAILED" if outcome.failed else "ok"
     cases = f"{outcome.passed} passed" if step.pytest else ""
-    print(f"{word:<7} {seconds:6.1f} s  {step.group:<12} {step.name:<18} {cases}".rstrip(), flush=True)
+    text = f"{word:<7} {seconds:6.1f} s  {step.group:<12} {step.name:<18} {cases}".rstrip()
     if outcome.failed:
-        print(f"--- {step.name}: {' '.join(step.command)}")
-        print(outcome.text.rstrip())
-        print(f"--- end of {step.name}", flush=True)
+        text += f"\n--- {step.name}: {' '.join(step.command)}\n{outcome.text.rstrip()}\n--- end of {step.name}"
+    print(text, flush=True)
+
+
+def run_lane(steps: t.Sequence[Step]) -> dict[str, Outcome]:
+    outcomes = {}
+    for step in steps:
+        started = time.monotonic()
+        outcomes[step.name] = run(step)
+        show(step, outcomes[step.name], time.monotonic() - started)
+    return outcomes
 
 
 def arguments() -> argparse.Namespace:
@@ -184,18 +198,14 @@ def main() -> int:
     everything = not (args.group or args.step)
     chosen = [step for step in STEPS if everything or step.group in args.group or step.name in args.step]
     (OUTPUT / "junit").mkdir(parents=True, exist_ok=True)
-    passed = 0
-    failures: dict[str, int] = {}
-    for step in chosen:
-        started = time.monotonic()
-        outcome = run(step)
-        show(step, outcome, time.monotonic() - started)
-        passed += outcome.passed
-        if outcome.failed:
-            failures[step.name] = outcome.failed
+    lanes = [[s for s in chosen if s.group not in WAITING], [s for s in chosen if s.group in WAITING]]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        outcomes = {name: outcome for lane in pool.map(run_lane, lanes) for name, outcome in lane.items()}
+    failures = [name for name, outcome in outcomes.items() if outcome.failed]
     if failures:
         print(f"failed: {', '.join(failures)}")
-    print(f"{passed} passed, {sum(failures.values())} failed")
+    passed, failed = (sum(getattr(one, word) for one in outcomes.values()) for word in ("passed", "failed"))
+    print(f"{passed} passed, {failed} failed")
     return 1 if failures else 0
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import threading
 import typing as t
@@ -19,6 +20,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger impor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, store_options
+
+_LOOK = 1.0
 
 
 def run(
@@ -93,16 +96,27 @@ def _refuse_short(plan: Plan) -> None:
 @contextmanager
 def _signals(recorder: Recorder) -> Iterator[None]:
     """A stopped play ends the recording cleanly; only the main thread may change what signals do."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    ended = threading.Event()
+    threading.Thread(target=_mind_the_reader, args=(recorder, ended, 1), daemon=True).start()
+    main = threading.current_thread() is threading.main_thread()
+    names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if main else ()
     before = {name: signal.signal(name, lambda *_args: recorder.interrupt()) for name in names}
     try:
         yield
     finally:
+        ended.set()
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def _mind_the_reader(recorder: Recorder, ended: threading.Event, output: int) -> None:
+    """Interrupts the recording when nobody reads our output any more: a killed play sends no signal to its modules."""
+    poll = select.poll()
+    poll.register(output, 0)  # of a pipe whose reader is gone, POLLERR is told without asking
+    while not ended.wait(_LOOK):
+        if any(state & select.POLLERR for _unused, state in poll.poll(0)):
+            recorder.interrupt()
+            return
 
 
 def _result(history: str, writer: HistoryWriter, outcome: Outcome) -> dict[str, t.Any]:

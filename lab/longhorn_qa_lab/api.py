@@ -8,6 +8,7 @@ import http.client
 import json
 import ssl
 import typing as t
+from collections.abc import Mapping
 from pathlib import Path
 
 from longhorn_qa_lab.pki import Pair
@@ -34,6 +35,13 @@ class Api:
             return None
         return t.cast(dict[str, t.Any], json.loads(body))
 
+    def post(self, path: str, body: Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+        """What was made at this path, or None when the server refused."""
+        status, answer = self._ask("POST", path, json.dumps(body).encode())
+        if not http.client.OK <= status < http.client.MULTIPLE_CHOICES:
+            return None
+        return t.cast(dict[str, t.Any], json.loads(answer))
+
     def node_ready(self, name: str) -> bool:
         node = self.get(f"/api/v1/nodes/{name}") or {}
         conditions = node.get("status", {}).get("conditions") or []
@@ -41,10 +49,13 @@ class Api:
         return ready and not node.get("spec", {}).get("taints")
 
     def _get(self, path: str) -> tuple[int, bytes]:
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._context, timeout=_TIMEOUT)
         with contextlib.closing(connection):
             try:
-                connection.request("GET", path)
+                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
                 answer = connection.getresponse()
                 return answer.status, answer.read()
             except (OSError, http.client.HTTPException):

@@ -43,6 +43,8 @@ class Options:
     poll_scale: float = 0.2
     cronjob_controller: str = "v2"
     api_port: int | None = None
+    requests: bool = False
+    """Whether the API server notes who asked what of it: its audit log, without contents."""
 
 
 class BringUp:
@@ -209,6 +211,7 @@ def lay_out(paths: LabPaths, options: Options, *, ports: Ports, binaries: Binari
         service_accounts=authority.service_account_keys(),
         authority=authority.certificate,
         cronjob_controller=options.cronjob_controller,
+        requests=options.requests,
     )
     control_plane.write_files(layout)
     return layout

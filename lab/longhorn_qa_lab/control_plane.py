@@ -24,6 +24,20 @@ _NOBODY = "192.0.2.1"
 """A documentation address: the API server refuses to advertise a loopback one, and nobody dials it."""
 
 
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "users": [f"system:{name}" for name in ("apiserver", "kube-controller-manager")]},
+        {"level": "None", "users": ["system:kube-scheduler"]},
+        {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
+        {"level": "Metadata"},
+    ],
+}
+"""Names and verbs only, never contents; the control plane's own chatter is left out."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Everything the commands depend on."""
@@ -35,6 +49,7 @@ class Layout:
     service_accounts: Pair
     authority: Path
     cronjob_controller: str = "v2"
+    requests: bool = False
 
     @property
     def server(self) -> str:
@@ -50,6 +65,10 @@ class Layout:
     @property
     def egress_configuration(self) -> Path:
         return self.paths.config / "egress.yaml"
+
+    @property
+    def audit_policy(self) -> Path:
+        return self.paths.config / "audit.yaml"
 
 
 def write_files(layout: Layout) -> None:
@@ -79,6 +98,7 @@ def write_files(layout: Layout) -> None:
         ],
     }
     layout.egress_configuration.write_text(yaml.safe_dump(rule, sort_keys=False), encoding="utf-8")
+    layout.audit_policy.write_text(yaml.safe_dump(_AUDIT_POLICY, sort_keys=False), encoding="utf-8")
 
 
 def etcd_command(layout: Layout) -> list[str]:
@@ -138,7 +158,14 @@ def apiserver_command(layout: Layout) -> list[str]:
         f"--egress-selector-config-file={layout.egress_configuration}",
         "--feature-gates=BoundServiceAccountTokenVolume=false",
         "--profiling=false",
+        *_requests_flags(layout),
     ]
+
+
+def _requests_flags(layout: Layout) -> list[str]:
+    if not layout.requests:
+        return []
+    return [f"--audit-policy-file={layout.audit_policy}", f"--audit-log-path={layout.paths.requests}"]
 
 
 def controller_manager_command(layout: Layout) -> list[str]:

@@ -49,6 +49,11 @@ class LabPaths:
         return self.folder / "logs"
 
     @property
+    def requests(self) -> Path:
+        """What was asked of the API server and by whom, one JSON object a line; only when the lab keeps it."""
+        return self.logs / "requests.jsonl"
+
+    @property
     def etcd(self) -> Path:
         return self.folder / "etcd"
 

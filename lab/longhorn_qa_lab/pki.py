@@ -7,7 +7,7 @@ import base64
 import datetime
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +135,16 @@ class Authority:
 
 def write_kubeconfig(path: Path, *, server: str, authority: Path, pair: Pair, user: str) -> None:
     """A kubeconfig that can be copied elsewhere: everything is inside."""
+    secrets = {"client-certificate-data": _inline(pair.certificate), "client-key-data": _inline(pair.key)}
+    _write_kubeconfig(path, server=server, authority=authority, user=user, secrets=secrets)
+
+
+def write_token_kubeconfig(path: Path, *, server: str, authority: Path, token: str, user: str) -> None:
+    """The same, for somebody with a token."""
+    _write_kubeconfig(path, server=server, authority=authority, user=user, secrets={"token": token})
+
+
+def _write_kubeconfig(path: Path, *, server: str, authority: Path, user: str, secrets: Mapping[str, str]) -> None:
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -142,13 +152,7 @@ def write_kubeconfig(path: Path, *, server: str, authority: Path, pair: Pair, us
             {"name": "lab", "cluster": {"server": server, "certificate-authority-data": _inline(authority)}},
         ],
         "users": [
-            {
-                "name": user,
-                "user": {
-                    "client-certificate-data": _inline(pair.certificate),
-                    "client-key-data": _inline(pair.key),
-                },
-            },
+            {"name": user, "user": dict(secrets)},
         ],
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
         "current-context": "lab",

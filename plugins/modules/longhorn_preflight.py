@@ -57,6 +57,12 @@ options:
     elements: str
     choices: [snapshot-delete, backup-delete]
     default: []
+  store_namespace:
+    description:
+      - The namespace in which the run deploys its own backup store, so that the permissions there are asked for too.
+      - Empty when a store is given, or when nothing is backed up.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -122,6 +128,7 @@ OWN: argspec.Spec = {
         "choices": ["snapshot-delete", "backup-delete"],
         "default": [],
     },
+    "store_namespace": {"type": "str", "default": ""},
 }
 
 

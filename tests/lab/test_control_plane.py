@@ -12,7 +12,7 @@ import requests
 import yaml
 
 from longhorn_qa_lab.binaries.catalog import Binaries
-from longhorn_qa_lab.control_plane import Layout, controller_manager_command
+from longhorn_qa_lab.control_plane import Layout, apiserver_command, controller_manager_command
 from longhorn_qa_lab.lab import Running
 from longhorn_qa_lab.paths import LabPaths
 from longhorn_qa_lab.pki import Pair
@@ -135,3 +135,26 @@ def test_the_cronjob_controller_can_be_chosen(tmp_path: Path, controller: str, g
     flags = [word for word in controller_manager_command(layout) if word.startswith("--feature-gates=")]
     assert len(flags) == 1
     assert f"CronJobControllerV2={gate}" in flags[0]
+
+
+@pytest.mark.parametrize(
+    ("requests", "flags"),
+    [
+        pytest.param(False, [], id="by default not"),
+        pytest.param(True, ["--audit-policy-file", "--audit-log-path"], id="on demand"),
+    ],
+)
+def test_the_api_server_notes_who_asks_what(tmp_path: Path, requests: bool, flags: list[str]) -> None:
+    pair = Pair(tmp_path / "crt", tmp_path / "key")
+    layout = Layout(
+        paths=LabPaths(tmp_path),
+        ports=Ports(1, 2, 3, 4),
+        binaries=Binaries(tmp_path, "", "", {"kube-apiserver": tmp_path / "program"}),
+        pairs=dict.fromkeys(("apiserver", "etcd-client", "kubelet-client"), pair),
+        service_accounts=pair,
+        authority=tmp_path / "ca.crt",
+        requests=requests,
+    )
+    words = apiserver_command(layout)
+    assert [word.partition("=")[0] for word in words if word.startswith("--audit")] == flags
+    assert all(str(tmp_path) in word for word in words if word.startswith("--audit"))

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from longhorn_qa_lab import lab, paths
+from longhorn_qa_lab import accounts, lab, paths
 from longhorn_qa_lab.bringup import Options
 from longhorn_qa_lab.description import UP, Description
 from longhorn_qa_lab.errors import LabError
@@ -28,11 +28,22 @@ def up(given: argparse.Namespace) -> int:
         poll_scale=given.poll_scale,
         cronjob_controller=given.cronjob_controller,
         api_port=given.port,
+        requests=given.requests,
     )
     progress = Progress()
     started = lab.up(options, progress)
     progress(f"lab {started.name!r} is up")
     print(f"export KUBECONFIG={started.kubeconfig}")
+    return 0
+
+
+def kubeconfig(given: argparse.Namespace) -> int:
+    """A kubeconfig with a ServiceAccount's rights, or the administrator's own; written to a file, never shown."""
+    found = lab.find(given.name)
+    if given.service_account is None:
+        print(found.kubeconfig)
+        return 0
+    print(accounts.write_kubeconfig(found, *given.service_account, path=given.output))
     return 0
 
 

@@ -99,6 +99,17 @@ def _lab(lab: argparse.ArgumentParser) -> None:
     )
     up.add_argument("--port", type=_port, help="the API server's port (default: a free one)")
     _lab_options(up)
+    up.add_argument(
+        "--requests", action="store_true", help="note who asks what of the API server, in logs/requests.jsonl"
+    )
+    kubeconfig = _action(
+        actions.add_parser("kubeconfig", help="make a kubeconfig with the rights of a ServiceAccount"), labs.kubeconfig
+    )
+    _name(kubeconfig)
+    kubeconfig.add_argument(
+        "--service-account", type=_account, metavar="NAMESPACE/NAME", help="whose (default: the administrator's)"
+    )
+    kubeconfig.add_argument("--output", type=Path, metavar="FILE", help="where (default: in the lab's folder)")
     status = _action(actions.add_parser("status", help="show a lab; exit status 0 only when it is up"), labs.status)
     _name(status)
     status.add_argument("--json", action="store_true", help="machine-readable")
@@ -171,6 +182,13 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 1024 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1024 to 65535")
     return int(text)
+
+
+def _account(text: str) -> tuple[str, str]:
+    namespace, _slash, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME of a ServiceAccount")
+    return namespace, name
 
 
 def _lines(text: str) -> int:

@@ -50,7 +50,7 @@ class Seen:
     default_image: str
     ready_nodes: tuple[str, ...]
     other_nodes: tuple[str, ...]
-    denied: tuple[str, ...]  # "create services/proxy in longhorn-system"
+    denied: tuple[str, ...]  # "create services/proxy in longhorn-system (to make volumes)"
     asked: int  # how many permissions were asked for
     clock_offset: float | None  # seconds that the API server is ahead
     volumes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # name to labels
@@ -92,7 +92,7 @@ def needed_time(seen: Seen, intended: Intended) -> timedelta:
 def _cluster_problems(seen: Seen) -> list[str]:
     problems = [] if seen.ready_nodes else ["no node of Longhorn's is ready, so no volume can be attached"]
     if seen.denied:
-        problems.append(f"permissions are missing: {', '.join(seen.denied)}")
+        problems.append(f"permissions are missing (rbac/run.yml has them all): {', '.join(seen.denied)}")
     return problems
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http, kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
@@ -23,8 +23,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn impo
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import preflight
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions, preflight
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import FAULTS
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Permission, When
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.preflight import Intended, Seen
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
@@ -32,23 +33,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module import cron
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures
 
 T = t.TypeVar("T")
-
-# What fixtures, recorder and clean-up do, as verb, kind and subresource.
-_NEEDED: tuple[tuple[str, Kind, str], ...] = (
-    *((verb, kinds.SERVICES, "proxy") for verb in ("get", "create", "update", "delete")),
-    *(
-        (verb, kind, "")
-        for kind in (kinds.PODS, kinds.EVENTS, kinds.JOBS, kinds.CRONJOBS, kinds.VOLUMES, kinds.ENGINES)
-        for verb in ("list", "watch")
-    ),
-    *((verb, kinds.VOLUMES, "") for verb in ("get", "patch")),
-    *((verb, kinds.ENGINE_IMAGES, "") for verb in ("get", "list", "patch")),
-    *((verb, kinds.SETTINGS, "") for verb in ("get", "list")),
-    ("get", kinds.CRONJOBS, ""),
-    ("list", kinds.LONGHORN_NODES, ""),
-    ("get", kinds.PODS, "log"),
-)
-_NEEDED_BY_TRIGGER: tuple[tuple[str, Kind, str], ...] = (("create", kinds.JOBS, ""),)
 
 
 def run(
@@ -104,7 +88,7 @@ def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, defau
     volumes: tuple[Volume, ...] = _tried(problems, here.objects.volumes, ())
     cron_problems = cron.problems(intended.cron)
     offset = here.client.server_time()
-    needed = (*_NEEDED, *(_NEEDED_BY_TRIGGER if intended.trigger else ()))
+    questions = _questions(params, intended)
     return Seen(
         server=here.client.host,
         kubernetes=_version(here.client),
@@ -114,8 +98,8 @@ def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, defau
         default_image=default_image,
         ready_nodes=tuple(node.name for node in nodes if node.ready),
         other_nodes=tuple(f"{node.name} ({node.reason or 'no reason'})" for node in nodes if not node.ready),
-        denied=_denied(here, needed),
-        asked=len(needed),
+        denied=_denied(here, questions),
+        asked=len(questions),
         clock_offset=None if offset is None else offset.offset,
         volumes={volume.name: volume.labels for volume in volumes},
         cronjobs=_tried(problems, lambda: _cronjobs(here), ()),
@@ -145,13 +129,34 @@ def _tried(problems: list[str], read: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def _denied(here: Fixtures, needed: tuple[tuple[str, Kind, str], ...]) -> tuple[str, ...]:
-    denied = []
-    for verb, kind, subresource in needed:
-        if not here.client.allowed(verb, kind, namespace=here.namespace, subresource=subresource).allowed:
-            resource = f"{kind.plural}{f'/{subresource}' if subresource else ''}"
-            denied.append(f"{verb} {resource}{f'.{kind.group}' if kind.group else ''} in {here.namespace}")
-    return tuple(denied)
+def _questions(params: Mapping[str, t.Any], intended: Intended) -> list[tuple[Permission, str]]:
+    """The permissions that this very run needs, each with the namespace it is needed in."""
+    namespace, store = params["namespace"], params.get("store_namespace") or ""
+    circumstances: list[When] = [permissions.TRIGGER] if intended.trigger else []
+    if any(cell.task == "backup" for cell in intended.cells):
+        circumstances += [permissions.STORE]
+        circumstances += [permissions.OWN_STORE] if store else []
+        circumstances += [permissions.OWN_NAMESPACE] if store and store != namespace else []
+    rows = permissions.needed("run", *circumstances)
+    places = {"longhorn": namespace, "store": store, "cluster": store}
+    # Where a given store is, if it is in the cluster at all, is only known when it is used.
+    return [(row, places[row.scope]) for row in rows if places[row.scope]]
+
+
+def _denied(here: Fixtures, questions: Iterable[tuple[Permission, str]]) -> tuple[str, ...]:
+    return tuple(row.told(namespace) for row, namespace in questions if not _allowed(here.client, row, namespace))
+
+
+def _allowed(client: Client, row: Permission, namespace: str) -> bool:
+    """As the real request will be authorised: one for a namespace itself is one inside it, except for its making."""
+    kind = Kind(f"{row.group}/v1" if row.group else "v1", row.resource)
+    itself = row.resource == "namespaces"
+    inside = "" if itself and row.verb == "create" else namespace
+    names = (inside,) if itself else row.names or ("",)
+    return all(
+        client.allowed(row.verb, kind, namespace=inside, name=name, subresource=row.subresource).allowed
+        for name in names
+    )
 
 
 def _cronjobs(here: Fixtures) -> tuple[str, ...]:

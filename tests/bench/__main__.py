@@ -7,7 +7,7 @@ import argparse
 import subprocess
 from collections.abc import Callable, Iterator
 
-from tests.bench import labs, logs
+from tests.bench import judge, labs, logs
 from tests.bench.figure import Figure, stopwatch, table
 
 from longhorn_qa_lab.progress import Progress
@@ -20,6 +20,7 @@ def main() -> None:
         "setup": _setup,
         "labs": labs.measure,
         "logs": logs.measure,
+        "judge": judge.measure,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)} (default: all)")

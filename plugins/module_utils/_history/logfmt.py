@@ -32,7 +32,7 @@ class _BadEscape(ValueError):
     pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a log. ``fields`` is empty when the line is not logfmt; then only ``text`` says anything."""
 
@@ -43,7 +43,10 @@ class Line:
 
     def get(self, key: str) -> str | None:
         """The first value of a key: the formatter writes its own fields before anybody else's."""
-        return next((value for name, value in self.fields if name == key), None)
+        for name, value in self.fields:
+            if name == key:
+                return value
+        return None
 
     @property
     def level(self) -> str:

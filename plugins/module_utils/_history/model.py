@@ -8,7 +8,7 @@ and the dump converter write these records, the judge reads them. Pure: no clock
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -167,7 +167,7 @@ Record = t.Union[Start, ObjectSeen, ListDone, Log, Store, Gap, Clock, Note, End]
 class History:
     """A history as read: its records, the bytes of its logs by path, and what was wrong with the files, if anything."""
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     logs: Mapping[str, bytes] = field(default_factory=dict)
     damage: tuple[str, ...] = ()  # for example "history.jsonl:812: truncated record"
 

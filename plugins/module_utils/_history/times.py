@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from functools import lru_cache
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 
 
+@lru_cache(maxsize=4096)  # one object says the same moment again in each of its versions
 def parse_time(text: str) -> datetime | None:
     """The moment, or None if the text is not an RFC 3339 time. Digits below microseconds are dropped."""
     match = _RFC3339.fullmatch(text)

@@ -8,8 +8,10 @@ Where that leaves more than one Job, the artefact stays loose, and the checks sa
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
@@ -23,7 +25,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import ev
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Named:
     """A Job's own log says that it made this."""
 
@@ -33,7 +35,7 @@ class _Named:
     snapshot: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Sighting:
     """When the engine first showed something, and when it last did not."""
 
@@ -80,6 +82,7 @@ def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
     case.older_snapshots = sum(1 for sighting in seen.values() if sighting.version < first)
     logged = [item for item in case.index.engine_snapshots.get(case.cell.volume, []) if item.job in ("", case.cell.job)]
     made: dict[str, Artefact] = {}
+    between = _Between(case, [item.name for item in logged], seen)
     for name, sighting in seen.items():
         if sighting.version >= first:
             made[name] = _by_order(case, "snapshot", name, sighting)
@@ -89,7 +92,7 @@ def _attribute_snapshots(case: Case, named: Mapping[str, _Named]) -> None:
             made[item.name].sources.add("engine log")
             made[item.name].evidence.append(evidence)
         elif item.name not in seen and item.job:
-            made[item.name] = _between(case, item.name, place, [entry.name for entry in logged], seen, evidence)
+            made[item.name] = between.artefact(item.name, place, evidence)
     for name, entry in named.items():
         if name in seen and name not in made:
             continue  # older than all Jobs: a backup of it does not make it this Job's
@@ -185,10 +188,15 @@ def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) ->
         artefact.sources.add("api")
         artefact.evidence.append(sighting.evidence)
         return artefact
-    added = [item for item in case.invocations if item.seen.added < sighting.version]
-    possible = [item for item in added if item.seen.over is None or item.seen.over >= sighting.before]
-    owner = added[-1].position if added else None
-    candidates = sorted({item.position for item in possible} | ({owner} if owner is not None else set()))
+    added = bisect.bisect_left(case.invocations, sighting.version, key=lambda item: item.seen.added)
+    owner = added - 1 if added else None
+    candidates = [] if owner is None else [owner]
+    for place in range(added - 2, -1, -1):
+        if case.last_over[place] < sighting.before:
+            break  # all before this one were over by then
+        over = case.invocations[place].seen.over
+        if over is None or over >= sighting.before:
+            candidates.insert(0, place)
     if len(candidates) > 1 and case.lacks("engines"):
         owner = None  # the first sighting may be long after the making
     artefact = Artefact(
@@ -203,32 +211,37 @@ def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) ->
     return artefact
 
 
-def _between(
-    case: Case,
-    name: str,
-    place: int,
-    order: list[str],
-    seen: Mapping[str, _Sighting],
-    evidence: Evidence,
-) -> Artefact:
-    """A creation that the engine's status never showed, between its neighbours in the engine's log."""
-    first = _first_added(case)
-    owner = {
-        known: next((i.position for i in reversed(case.invocations) if i.seen.added < sighting.version), 0)
-        for known, sighting in seen.items()
-        if sighting.version >= first
-    }
-    earlier = [item for item in order[:place] if item in seen]
-    low = owner.get(earlier[-1], 0) if earlier else 0
-    high = next((owner[item] for item in order[place + 1 :] if item in owner), len(case.invocations) - 1)
-    candidates = tuple(range(low, high + 1)) if case.invocations else ()
-    older = earlier[-1] not in owner if earlier else not _made_in_record(case)
-    older = older or bool(case.lacks("jobs"))
-    artefact = Artefact("snapshot", name, candidates[0] if len(candidates) == 1 and not older else None, candidates)
-    artefact.maybe_older = older
-    artefact.sources.add("engine log")
-    artefact.evidence.append(evidence)
-    return artefact
+@dataclass
+class _Between:
+    """Creations that the engine's status never showed, between their neighbours in the engine's log."""
+
+    case: Case
+    order: list[str]
+    seen: Mapping[str, _Sighting]
+
+    @cached_property
+    def owner(self) -> dict[str, int]:
+        first, invocations = _first_added(self.case), self.case.invocations
+        return {
+            known: max(0, bisect.bisect_left(invocations, sighting.version, key=lambda item: item.seen.added) - 1)
+            for known, sighting in self.seen.items()
+            if sighting.version >= first
+        }
+
+    def artefact(self, name: str, place: int, evidence: Evidence) -> Artefact:
+        case, owner = self.case, self.owner
+        earlier = next((item for item in reversed(self.order[:place]) if item in self.seen), None)
+        low = owner.get(earlier, 0) if earlier is not None else 0
+        high = next((owner[item] for item in self.order[place + 1 :] if item in owner), len(case.invocations) - 1)
+        candidates = tuple(range(low, high + 1)) if case.invocations else ()
+        older = earlier not in owner if earlier is not None else not _made_in_record(case)
+        older = older or bool(case.lacks("jobs"))
+        alone = len(candidates) == 1 and not older
+        artefact = Artefact("snapshot", name, candidates[0] if alone else None, candidates)
+        artefact.maybe_older = older
+        artefact.sources.add("engine log")
+        artefact.evidence.append(evidence)
+        return artefact
 
 
 def _made_in_record(case: Case) -> bool:

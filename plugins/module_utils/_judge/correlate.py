@@ -7,11 +7,14 @@ server's resourceVersions alone; no writer's clock takes part.
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import (
@@ -29,7 +32,7 @@ ArtefactKind = t.Literal["snapshot", "backup"]
 _POD_OF_JOB = re.compile(r"(.+)-[a-z0-9]{5}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One start of a Job's container."""
 
@@ -42,7 +45,7 @@ class Attempt:
         return f"attempt {self.number} of pod {self.pod}"
 
 
-@dataclass
+@dataclass(slots=True)
 class Artefact:
     """A snapshot or backup of the cell, from whichever sources showed it."""
 
@@ -57,7 +60,7 @@ class Artefact:
     maybe_older: bool = False  # it may have been there before the first invocation
 
 
-@dataclass
+@dataclass(slots=True)
 class Invocation:
     """One Job of the cell's CronJob."""
 
@@ -95,9 +98,15 @@ class Case:
     older_snapshots: int = 0  # of this recurring job, before its first invocation
     older_backups: int = 0
 
-    @property
+    @cached_property
     def judged(self) -> list[Invocation]:
         return [item for item in self.invocations if not item.cut]
+
+    @cached_property
+    def last_over(self) -> list[float]:
+        """Per invocation: the resourceVersion at which it and all before it were over; infinite when one never was."""
+        ends = (math.inf if item.seen.over is None else item.seen.over for item in self.invocations)
+        return list(itertools.accumulate(ends, max))
 
     def artefacts(self, kind: ArtefactKind) -> list[Artefact]:
         made = [artefact for item in self.invocations for artefact in item.made(kind)]
@@ -108,10 +117,11 @@ class Case:
         return [reason for kind in kinds if (reason := self.index.not_watched(kind))]
 
 
-def correlate(index: Index, *, profiles: Callable[[str, model.Task], Profile]) -> list[Case]:
-    """One case per cell, without artefacts; ``attribution`` adds them."""
+def correlate(index: Index, *, profiles: Callable[[str, model.Task], Profile]) -> Iterator[Case]:
+    """One case per cell, one after another, without artefacts; ``attribution`` adds them."""
     logs = _logs_by_job(index)
-    return [_case(index, cell, profiles=profiles, logs=logs) for cell in index.subjects.cells]
+    for cell in index.subjects.cells:
+        yield _case(index, cell, profiles=profiles, logs=logs)
 
 
 def _logs_by_job(index: Index) -> Mapping[str, list[LogFile]]:

@@ -47,7 +47,8 @@ def clean_ups(case: Case, fault: Fault) -> list[CleanUp]:
     profile = case.profile
     if profile is None:
         return []
-    found = [_read(case, profile, invocation, fault) for invocation in case.invocations]
+    over = _over_retain(case, kind_of(fault))
+    found = [_read(case, profile, item, fault, due=due) for item, due in zip(case.invocations, over, strict=True)]
     if fault in profile.asynchronous:
         _join_manager(case, profile, fault, [item for item, _names in found], [names for _item, names in found])
     return [item for item, _names in found if not item.invocation.cut]
@@ -83,9 +84,9 @@ def removed(case: Case) -> set[str]:
 
 
 def _read(
-    case: Case, profile: Profile, invocation: Invocation, fault: Fault
+    case: Case, profile: Profile, invocation: Invocation, fault: Fault, *, due: bool
 ) -> tuple[CleanUp, list[tuple[str, Evidence]]]:
-    item = CleanUp(invocation=invocation, fault=fault, due=_due(case, invocation, kind_of(fault)))
+    item = CleanUp(invocation=invocation, fault=fault, due=due)
     item.blind.extend(log_problems(invocation))
     asked: list[tuple[str, Evidence]] = []
     for attempt in invocation.attempts:
@@ -116,17 +117,16 @@ def _matches(patterns: tuple[LogPattern, ...], line: Line, case: Case, fault: Fa
     return None
 
 
-def _due(case: Case, invocation: Invocation, kind: ArtefactKind) -> bool:
-    """Whether, with what it made itself, more than ``retain`` of the recurring job's artefacts existed."""
-    older = case.older_snapshots if kind == "snapshot" else case.older_backups
-    earlier = sum(_made(case, item, kind) for item in case.invocations[: invocation.position])
-    own = _made(case, invocation, kind)
-    return own > 0 and older + earlier + own > case.cell.retain
-
-
-def _made(case: Case, invocation: Invocation, kind: ArtefactKind) -> int:
-    loose = any(item.kind == kind and invocation.position in item.candidates for item in case.loose)
-    return len(invocation.made(kind)) or int(loose)
+def _over_retain(case: Case, kind: ArtefactKind) -> list[bool]:
+    """Per invocation: whether, with what it made itself, more than ``retain`` of the job's artefacts existed."""
+    loose = {place for item in case.loose if item.kind == kind for place in item.candidates}
+    there = case.older_snapshots if kind == "snapshot" else case.older_backups
+    over = []
+    for invocation in case.invocations:
+        own = len(invocation.made(kind)) or int(invocation.position in loose)
+        there += own
+        over.append(own > 0 and there > case.cell.retain)
+    return over
 
 
 def _join_manager(

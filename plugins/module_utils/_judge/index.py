@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
@@ -33,12 +34,21 @@ class LogFile:
     pod: str
     pod_uid: str
     attempt: int
-    lines: tuple[Line, ...]
+    content: bytes
     problem: str
     origin: str = ""
 
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, kept: a service's log, which may be large, is better read with ``read``."""
+        return tuple(self.read())
 
-@dataclass(frozen=True)
+    def read(self) -> Iterator[Line]:
+        """The lines one by one."""
+        return read_lines([self.content])
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedSnapshot:
     """A creation as an engine's own log tells it: complete and in order, but without a resourceVersion."""
 
@@ -48,21 +58,22 @@ class LoggedSnapshot:
     line: int
 
 
-@dataclass
+@dataclass(slots=True)
 class JobSeen:
     """A Job over its life."""
 
     first: objects.JobFact
     last: objects.JobFact
-    baseline: bool  # it was there before the recording began
+    listed: bool  # a LIST showed it first
     added: int  # resourceVersion of its first sighting
     over: int | None = None  # resourceVersion at which it was Complete or Failed
     deleted: int | None = None
     added_record: int = 0  # the records' numbers, to order them against listings of the store
     over_record: int = 0
+    baseline: bool = False  # it was there before the recording began
 
 
-@dataclass
+@dataclass(slots=True)
 class PodSeen:
     first: objects.PodFact
     restarts: int = 0
@@ -71,11 +82,13 @@ class PodSeen:
     deleted: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class CronJobSeen:
     first: objects.CronJobFact
     last: objects.CronJobFact
-    baseline: bool
+    listed: bool
+    added_record: int
+    baseline: bool = False
     states: list[objects.CronJobFact] = field(default_factory=list)
     deleted: int | None = None
 
@@ -104,6 +117,9 @@ class Index:
     ended: model.End | None = None
     first_listed: int | None = None  # resourceVersion of the recorder's first LIST of Jobs
     watched: set[str] = field(default_factory=set)
+    records: int = 0
+    hole: str = ""  # the first number that is missing among the records', if any
+    closed_logs: dict[str, model.Log] = field(default_factory=dict)  # the last ``closed`` record, by path
 
     def not_watched(self, kind: str) -> str:
         """Why this kind's absence proves nothing; empty when it was watched from beginning to end."""
@@ -122,28 +138,19 @@ class Index:
 
 def build(history: model.History) -> Index:
     """Arrange a history's records."""
-    starts = [record for record in history.records if isinstance(record, model.Start)]
-    index = Index(history=history, subjects=history.subjects, origin=starts[-1].origin)
-    collector = _Collector(index=index, baseline_until=_first_list_of_jobs(history.records, starts[0].origin))
+    index = Index(history=history, subjects=model.Subjects(release=""), origin="recorder")
+    collector = _Collector(index=index)
     for record in history.records:
         collector.take(record)
-    collector.finish(starts)
+    collector.finish()
     return index
-
-
-def _first_list_of_jobs(records: Iterable[model.Record], origin: model.Origin) -> int:
-    """Number of the record that ends the recorder's first LIST of Jobs: what it showed is older than the run."""
-    if origin == "dump":
-        return 0
-    return next(
-        (record.number for record in records if isinstance(record, model.ListDone) and record.kind == "jobs"), 0
-    )
 
 
 @dataclass
 class _Collector:
     index: Index
-    baseline_until: int
+    starts: list[model.Start] = field(default_factory=list)
+    baseline_until: int = 0  # number of the record that ends the recorder's first LIST of Jobs
     job_by_uid: dict[str, JobSeen] = field(default_factory=dict)
     pod_by_uid: dict[str, PodSeen] = field(default_factory=dict)
     cronjob_by_uid: dict[str, CronJobSeen] = field(default_factory=dict)
@@ -152,30 +159,42 @@ class _Collector:
     open_logs: dict[str, model.Log] = field(default_factory=dict)
     by_stream: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.lift: dict[str, Callable[[model.ObjectSeen], None]] = {
+            "cronjobs": self._cronjob,
+            "jobs": self._job,
+            "pods": self._pod,
+            "events": self._event,
+            "engines": self._engine,
+        }
+
     def take(self, record: model.Record) -> None:
+        index = self.index
+        index.records += 1
+        if record.number != index.records and not index.hole:
+            index.hole = f"record {index.records} is missing: the next one is {record.number}"
         if isinstance(record, model.ObjectSeen):
             self._object(record)
         elif isinstance(record, model.Log):
             self.open_logs[record.path] = record
+            if record.state == "closed":
+                index.closed_logs[record.path] = record
+        elif isinstance(record, model.Start):
+            self.starts.append(record)
         elif isinstance(record, model.Store):
             self.index.stores.append(record)
         elif isinstance(record, model.Gap):
             self.index.gaps.setdefault(record.kind, []).append(record)
-        elif isinstance(record, model.ListDone) and record.kind == "jobs" and self.index.first_listed is None:
-            self.index.first_listed = objects.version_number(record.resource_version)
+        elif isinstance(record, model.ListDone) and record.kind == "jobs" and index.first_listed is None:
+            index.first_listed = objects.version_number(record.resource_version)
+            self.baseline_until = record.number
         elif isinstance(record, model.End):
             self.index.ended = record
 
     def _object(self, record: model.ObjectSeen) -> None:
         if record.via == "watch":
             self.by_stream.add(record.kind)
-        lift: Callable[[model.ObjectSeen], None] | None = {
-            "cronjobs": self._cronjob,
-            "jobs": self._job,
-            "pods": self._pod,
-            "events": self._event,
-            "engines": self._engine,
-        }.get(record.kind)
+        lift = self.lift.get(record.kind)
         if lift is None:
             return
         try:
@@ -187,15 +206,21 @@ class _Collector:
             self.index.gaps.setdefault(record.kind, []).append(gap)
 
     def _stamp(self, meta: objects.Meta, *moments: datetime | None) -> None:
-        self.index.clock.extend((meta.version, moment) for moment in (meta.created, *moments) if moment is not None)
+        """What tells nothing new, as nearly all of them do, is not kept."""
+        clock = self.index.clock
+        for moment in (meta.created, *moments):
+            if moment is not None and not (clock and meta.version >= clock[-1][0] and moment <= clock[-1][1]):
+                clock.append((meta.version, moment))
 
     def _cronjob(self, record: model.ObjectSeen) -> None:
         fact = objects.cronjob(record.object)
-        baseline = record.via == "list" and record.number < self.baseline_until
-        seen = self.cronjob_by_uid.setdefault(fact.meta.uid, CronJobSeen(first=fact, last=fact, baseline=baseline))
-        if not seen.states:
-            self.index.cronjobs.setdefault(fact.meta.name, []).append(seen)
+        seen = self.cronjob_by_uid.get(fact.meta.uid)
+        if seen is None:
+            seen = CronJobSeen(first=fact, last=fact, listed=record.via == "list", added_record=record.number)
+            self.cronjob_by_uid[fact.meta.uid] = seen
         seen.states.append(fact)
+        if fact.meta.version < seen.first.meta.version:
+            seen.first = fact
         if fact.meta.version >= seen.last.meta.version:
             seen.last = fact
         if record.change == "DELETED":
@@ -206,10 +231,8 @@ class _Collector:
         fact = objects.job(record.object)
         seen = self.job_by_uid.get(fact.meta.uid)
         if seen is None:
-            baseline = record.via == "list" and record.number < self.baseline_until
-            seen = JobSeen(
-                first=fact, last=fact, baseline=baseline, added=fact.meta.version, added_record=record.number
-            )
+            listed = record.via == "list"
+            seen = JobSeen(first=fact, last=fact, listed=listed, added=fact.meta.version, added_record=record.number)
             self.job_by_uid[fact.meta.uid] = seen
         if fact.meta.version < seen.added:
             seen.first, seen.added = fact, fact.meta.version
@@ -223,7 +246,11 @@ class _Collector:
 
     def _pod(self, record: model.ObjectSeen) -> None:
         fact = objects.pod(record.object)
-        seen = self.pod_by_uid.setdefault(fact.meta.uid, PodSeen(first=fact))
+        seen = self.pod_by_uid.get(fact.meta.uid)
+        if seen is None:
+            seen = self.pod_by_uid[fact.meta.uid] = PodSeen(first=fact)
+        if fact.meta.version < seen.first.meta.version:
+            seen.first = fact
         seen.restarts = max(seen.restarts, fact.restarts)
         seen.version = max(seen.version, fact.meta.version)
         seen.deleted = seen.deleted or record.change == "DELETED"
@@ -246,10 +273,17 @@ class _Collector:
             self.engine_facts.append(fact)
         self._stamp(fact.meta)
 
-    def finish(self, starts: list[model.Start]) -> None:
+    def finish(self) -> None:
         """Everything that needs all records to have been seen."""
         index = self.index
+        index.subjects, index.origin = self.starts[-1].subjects, self.starts[-1].origin
+        until = 0 if self.starts[0].origin == "dump" else self.baseline_until
+        for cronjob in sorted(self.cronjob_by_uid.values(), key=lambda item: item.first.meta.version):
+            cronjob.baseline = cronjob.listed and cronjob.added_record < until
+            cronjob.states.sort(key=lambda state: state.meta.version)
+            index.cronjobs.setdefault(cronjob.first.meta.name, []).append(cronjob)
         for job in sorted(self.job_by_uid.values(), key=lambda item: (item.added, item.first.meta.name)):
+            job.baseline = job.listed and job.added_record < until
             if job.first.meta.owner_kind == "CronJob":
                 index.jobs.setdefault(job.first.meta.owner_name, []).append(job)
         for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.first.meta.version, item.first.meta.name)):
@@ -259,17 +293,17 @@ class _Collector:
             index.events.setdefault(event.uid, []).append(event)
         for engine in sorted(self.engine_facts, key=lambda item: item.meta.version):
             index.engines.setdefault(engine.volume, []).append(engine)
-        index.watched = self._watched(starts)
+        index.watched = self._watched()
         index.clock = _rising(index.clock)
         for log in self.open_logs.values():
             self._log(log)
         _place_engine_lines(index)
 
-    def _watched(self, starts: list[model.Start]) -> set[str]:
+    def _watched(self) -> set[str]:
         """A recorder says what it watched; of a dump, only what came as a stream was."""
         if self.index.origin == "dump":
             return self.by_stream | {"logs", "store"}
-        stated = {kind for start in starts for kind in start.kinds}
+        stated = {kind for start in self.starts for kind in start.kinds}
         return stated or self.by_stream
 
     def _log(self, record: model.Log) -> None:
@@ -282,7 +316,7 @@ class _Collector:
             file = replace(file, problem=holes[0].reason)
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)
-            for line in file.lines:
+            for line in file.read():
                 for volume in dict.fromkeys(_VOLUME_IN_URL.findall(line.message)):
                     self.index.manager_lines.setdefault(volume, []).append((file.path, line))
         elif name.startswith("instance-manager-"):
@@ -313,13 +347,13 @@ def _log_file(record: model.Log, content: bytes | None, *, endless: bool) -> Log
         problem = f"its file has {len(content)} of {record.bytes} bytes"
     elif logtext.tool_error(content):
         problem = f"it ends with the error of the tool that read it ({logtext.tool_error(content)[:80]})"
-    lines = () if content is None or logtext.only_tool_error(content) else tuple(read_lines([content]))
+    usable = content is not None and not logtext.only_tool_error(content)
     return LogFile(
         path=record.path,
         pod=record.pod,
         pod_uid=record.pod_uid,
         attempt=record.attempt,
-        lines=lines,
+        content=content if usable and content is not None else b"",
         problem=problem,
         origin=record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else "",
     )
@@ -330,32 +364,30 @@ def _place_engine_lines(index: Index) -> None:
     addresses = {
         address: volume for volume, facts in index.engines.items() for fact in facts for address in fact.replicas
     }
+    made: list[tuple[str, str, LoggedSnapshot]] = []
     for log in index.engine_logs:
-        for line in log.lines:
-            backend = _BACKEND_LINE.match(line.message)
+        for line in log.read():
             process = _ENGINE_PROCESS.fullmatch(line.prefix)
+            backend = _BACKEND_LINE.match(line.message) if process else None
             if backend and process:
                 addresses[backend.group(1)] = process.group(1)
-    for log in index.engine_logs:
-        for line in log.lines:
             match = _SNAPSHOT_LINE.match(line.message) if line.level == "info" else None
             if match is not None:
-                _place(index, log, line, match, addresses)
+                made.append((process.group(1) if process else "", match.group(1), _logged(log, line, match)))
+    placed: set[tuple[str, str]] = set()
+    for volume, address, snapshot in made:
+        volume = volume or addresses.get(address, "")
+        if not volume:
+            index.stray_snapshots.append(snapshot)
+        elif (volume, snapshot.name) not in placed:  # one line for each replica
+            placed.add((volume, snapshot.name))
+            index.engine_snapshots.setdefault(volume, []).append(snapshot)
 
 
-def _place(index: Index, log: LogFile, line: Line, match: re.Match[str], addresses: Mapping[str, str]) -> None:
-    address, name, labels = match.groups()
-    process = _ENGINE_PROCESS.fullmatch(line.prefix)
+def _logged(log: LogFile, line: Line, match: re.Match[str]) -> LoggedSnapshot:
+    _address, name, labels = match.groups()
     label = _JOB_LABEL.search(labels)
-    job = label.group(1) if label else ""
-    snapshot = LoggedSnapshot(name=name, job=job, path=evidence_path(log), line=line.number)
-    volume = process.group(1) if process else addresses.get(address, "")
-    if volume:
-        known = index.engine_snapshots.setdefault(volume, [])
-        if name not in {item.name for item in known}:  # one line for each replica
-            known.append(snapshot)
-    else:
-        index.stray_snapshots.append(snapshot)
+    return LoggedSnapshot(name=name, job=label.group(1) if label else "", path=evidence_path(log), line=line.number)
 
 
 def evidence_path(log: LogFile) -> str:

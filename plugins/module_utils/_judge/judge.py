@@ -87,25 +87,42 @@ class Judgement:
 
 def judge(history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
     """Judge every cell of a history. ``ticks(expression, since, until)`` lists a schedule's times, bounds included."""
-    return examine(history, profiles=profiles, ticks=ticks)[0]
+    facts = _facts(history)
+    if isinstance(facts, Judgement):
+        return facts
+    cells = tuple(_examined(case, ticks) for case in correlate.correlate(facts, profiles=profiles))
+    return _judgement(facts, cells)
 
 
 def examine(
     history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks
 ) -> tuple[Judgement, tuple[Case, ...]]:
     """The judgement with what it was made from, one case per cell, for those who show what happened."""
+    facts = _facts(history)
+    if isinstance(facts, Judgement):
+        return facts, ()
+    cases = tuple(correlate.correlate(facts, profiles=profiles))
+    return _judgement(facts, tuple(_examined(case, ticks) for case in cases)), cases
+
+
+def _facts(history: model.History) -> index.Index | Judgement:
+    """The history arranged, or why there is nothing to judge."""
     if not any(isinstance(record, model.Start) for record in history.records):
-        return Judgement("broken", model.Subjects(release=""), "recorder", (), "the history has no start record"), ()
+        return Judgement("broken", model.Subjects(release=""), "recorder", (), "the history has no start record")
     facts = index.build(history)
     if not facts.subjects.cells:
-        return Judgement("broken", facts.subjects, facts.origin, (), "the history names no cell to judge"), ()
-    cases = tuple(correlate.correlate(facts, profiles=profiles))
-    cells = []
-    for case in cases:
-        attribution.attribute(case)
-        cells.append(_cell(case, ticks))
+        return Judgement("broken", facts.subjects, facts.origin, (), "the history names no cell to judge")
+    return facts
+
+
+def _judgement(facts: index.Index, cells: tuple[CellJudgement, ...]) -> Judgement:
     verdict = worst(check.verdict for cell in cells for check in cell.checks)
-    return Judgement(verdict=verdict, subjects=facts.subjects, origin=facts.origin, cells=tuple(cells)), cases
+    return Judgement(verdict=verdict, subjects=facts.subjects, origin=facts.origin, cells=cells)
+
+
+def _examined(case: Case, ticks: Ticks) -> CellJudgement:
+    attribution.attribute(case)
+    return _cell(case, ticks)
 
 
 def _cell(case: Case, ticks: Ticks) -> CellJudgement:

@@ -7,7 +7,7 @@ something happened is the latest of them at that resourceVersion.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,14 +52,17 @@ def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
         every = frozenset(ticks(expression, low - timedelta(seconds=1), high))
     except ValueError as error:
         return f"the schedule {expression!r} cannot be read: {error}"
-    awake = tuple(tick for tick in due if not _suspended(case, tick))
+    spans = _suspensions(case)
+    edges = [edge for span in spans for edge in span if edge is not None]
+    awake = tuple(tick for tick in due if not _suspended(spans, tick))
+    run = set(own)
     return Schedule(
         expression=expression,
         version=case.cronjobs[-1].last.meta.version,
         all=every,
         due=awake,
-        superseded=frozenset(tick for tick in awake if _superseded(case, tick)),
-        uncertain=frozenset(tick for tick in awake if until - tick < LATE or _near_suspension(case, tick)),
+        superseded=frozenset(tick for tick in awake if tick not in run and _superseded(case, tick)),
+        uncertain=frozenset(t for t in awake if until - t < LATE or any(abs(edge - t) < LATE for edge in edges)),
     )
 
 
@@ -88,24 +91,18 @@ def _suspensions(case: Case) -> list[tuple[datetime, datetime | None]]:
     for seen in case.cronjobs:
         since: datetime | None = None
         for state in seen.states:
-            moment = case.index.server_time(state.meta.version)
             if state.suspended and since is None:
-                since = moment
+                since = case.index.server_time(state.meta.version)
             elif not state.suspended and since is not None:
-                spans.append((since, moment))
+                spans.append((since, case.index.server_time(state.meta.version)))
                 since = None
         if since is not None:
             spans.append((since, None))
     return spans
 
 
-def _suspended(case: Case, tick: datetime) -> bool:
-    return any(start <= tick and (stop is None or tick <= stop) for start, stop in _suspensions(case))
-
-
-def _near_suspension(case: Case, tick: datetime) -> bool:
-    edges = [edge for span in _suspensions(case) for edge in span if edge is not None]
-    return any(abs(edge - tick) < LATE for edge in edges)
+def _suspended(spans: Iterable[tuple[datetime, datetime | None]], tick: datetime) -> bool:
+    return any(start <= tick and (stop is None or tick <= stop) for start, stop in spans)
 
 
 def _superseded(case: Case, tick: datetime) -> bool:

@@ -17,7 +17,7 @@ RunVerdict = t.Literal["pass", "fail", "inconclusive", "broken"]
 MAX_EVIDENCE = 40  # per list and check: a report is for reading; the history has the rest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Something a reader can look up: an object at a resourceVersion, a line of a log, a listing of the store."""
 
@@ -88,7 +88,7 @@ def conclude(finding: Finding, *, check: str, volume: str) -> CheckVerdict:
         volume=volume,
         verdict=verdict,
         summary=summary,
-        evidence=tuple(dict.fromkeys(evidence))[:MAX_EVIDENCE],
+        evidence=_first(evidence),
         advice=advice,
     )
 
@@ -106,6 +106,16 @@ def worst(verdicts: Iterable[Verdict]) -> RunVerdict:
     if "fail" in seen:
         return "fail"
     return "inconclusive" if "inconclusive" in seen else "pass"
+
+
+def _first(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """As much as a report shows, each once."""
+    found: dict[Evidence, None] = {}
+    for item in evidence:
+        if len(found) == MAX_EVIDENCE:
+            break
+        found[item] = None
+    return tuple(found)
 
 
 def _joined(parts: list[str]) -> str:

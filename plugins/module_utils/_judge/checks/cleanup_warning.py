@@ -44,9 +44,9 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
         finding.unclear(f"no {fault} was due, so no warning was", advice="Record more invocations than retain.")
         return
     live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
+    lacking = case.lacks("jobs", "pods")
     for item in due:
-        item.blind.extend(case.lacks("jobs", "pods"))
-        _one(finding, item, live=live, last=item is due[-1])
+        _one(finding, item, live=live, last=item is due[-1], blind=[*item.blind, *lacking])
     succeeded = [item for item in due if item.done and not item.failed]
     if succeeded:
         text = f"{fault} succeeded in {grounds.jobs([item.invocation for item in succeeded])}: nothing to warn about"
@@ -57,7 +57,7 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     )
 
 
-def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
+def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list[str]) -> None:
     name, fault = item.invocation.name, item.fault
     if item.warned:
         finding.evidence.extend(item.warned[:2])
@@ -65,9 +65,9 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool) -> None:
         finding.bad(f"Job {name} has no {fault} warning; the failure ended the attempt", *item.fatal)
     elif item.done:
         return  # told once for all Jobs
-    elif item.blind:
+    elif blind:
         finding.unclear(
-            f"whether Job {name} has a {fault} warning is not known: {item.blind[0]}", advice=grounds.advice_for("logs")
+            f"whether Job {name} has a {fault} warning is not known: {blind[0]}", advice=grounds.advice_for("logs")
         )
     elif not live or (item.asked and last):
         text = f"{fault} of Job {name} is not known to have failed, so no warning could be due"

@@ -32,24 +32,14 @@ def check(case: Case) -> CheckVerdict:
     grounds.require_watched(finding, case, *KINDS)
     for problem in index.history.damage:
         finding.unclear(f"damaged file: {problem}")
-    _numbers(finding, case)
+    if index.hole:
+        finding.bad(index.hole)
     _gaps(finding, case)
     _logs(finding, case)
     if index.ended is None:
         finding.unclear("the record has no end: the recorder was cut off")
-    finding.right.append(
-        f"{len(index.history.records)} records without a hole, and the log of every attempt to its end"
-    )
+    finding.right.append(f"{index.records} records without a hole, and the log of every attempt to its end")
     return conclude(finding, check=ID, volume=case.cell.volume)
-
-
-def _numbers(finding: Finding, case: Case) -> None:
-    expected = 1
-    for record in case.index.history.records:
-        if record.number != expected:
-            finding.bad(f"record {expected} is missing: the next one is {record.number}")
-            return
-        expected += 1
 
 
 def _gaps(finding: Finding, case: Case) -> None:
@@ -70,11 +60,7 @@ def _service(gap: Gap) -> bool:
 
 
 def _logs(finding: Finding, case: Case) -> None:
-    closed = {
-        record.path: record
-        for record in case.index.history.records
-        if isinstance(record, Log) and record.state == "closed"
-    }
+    closed = case.index.closed_logs
     for invocation in case.judged:
         for attempt in invocation.attempts:
             record = closed.get(attempt.log.path) if attempt.log is not None else None

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._history import documents, dump, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import import_dump
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import Judgement, judge
@@ -65,6 +65,17 @@ def subjects_of(name: str) -> model.Subjects:
 
 def judged(history: model.History) -> Judgement:
     return judge(history, profiles=profile, ticks=every_minute)
+
+
+@cache
+def _documents(content: bytes) -> tuple[t.Any, ...]:
+    return tuple(documents.read_documents(content))
+
+
+@pytest.fixture(autouse=True)
+def parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recordings' files are imported hundreds of times; nobody changes what was parsed from them."""
+    monkeypatch.setattr(dump, "read_documents", _documents)
 
 
 def judged_dump(name: str, files: dict[str, bytes]) -> Judgement:

@@ -45,6 +45,7 @@ options:
   namespaces:
     description:
       - Other namespaces in which the run will make things, for example that of its backup store.
+      - Those that do not exist are made, and are removed with the run. Those that exist stay.
     type: list
     elements: str
     default: []

@@ -105,12 +105,22 @@ def _open(place: _Place, *, volumes: Iterable[str], namespaces: Iterable[str]) -
     )
     body = journals.to_config_map(journal, namespace=place.namespace)
     place.client.create(kinds.CONFIGMAPS, body, namespace=place.namespace, dry_run=place.check_mode)
+    for name in journal.namespaces:
+        _make_namespace(place, name)
     return {
         "changed": True,
         "settings": dict(journal.settings),
         "summary": [f"{name} is {value or 'not set'}" for name, value in journal.settings.items()],
         "diff": {"before": {}, "after": body["data"]},
     }
+
+
+def _make_namespace(place: _Place, name: str) -> None:
+    """With the run's label only if it is made here: the label is the permission to remove it."""
+    if place.client.find(kinds.NAMESPACES, name) is None:
+        labels = {names.RUN_ID_LABEL: place.run_id}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        place.client.create(kinds.NAMESPACES, body, dry_run=place.check_mode)
 
 
 def _refuse_second(place: _Place) -> None:

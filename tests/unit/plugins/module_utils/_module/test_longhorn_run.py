@@ -165,7 +165,20 @@ def test_opening_notes_the_settings_before_anything_is_changed(cluster: Cluster)
     result = run(cluster, "present")
 
     assert result["changed"] and result["settings"] == BEFORE
-    assert cluster.writes == ["create configmaps longhorn-qa-a1"]
+    assert cluster.writes == ["create configmaps longhorn-qa-a1", f"create namespaces {STORE}"]
+
+
+def test_a_namespace_that_exists_is_not_marked_and_stays(cluster: Cluster) -> None:
+    cluster.add("namespaces", STORE, namespace="", mine=False)
+    cluster.add("secrets", "theirs", namespace=STORE, mine=False)
+    run(cluster, "present")
+    cluster.add("secrets", "mine", namespace=STORE)
+
+    run(cluster, "absent")
+
+    assert cluster.objects["namespaces", "", STORE]["metadata"]["labels"] == {}
+    assert ("secrets", STORE, "theirs") in cluster.objects
+    assert ("secrets", STORE, "mine") not in cluster.objects
 
 
 def test_opening_again_keeps_the_first_settings(cluster: Cluster) -> None:

@@ -21,16 +21,14 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
+from longhorn_qa_lab.tunnel import open_connection
+
 Address = tuple[str, int]
 Resolve = Callable[[str, int], Address | None]
 
 _HEAD_LIMIT = 16 * 1024
 _CHUNK = 64 * 1024
 _DIAL_TIMEOUT = 5.0
-
-
-class EgressError(OSError):
-    """The proxy refused a connection; the text is its own reason."""
 
 
 class EgressProxy:
@@ -161,36 +159,6 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(chunk)
     with contextlib.suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-
-
-def open_connection(socket_path: Path, host: str, port: int, *, timeout: float = 10.0) -> socket.socket:
-    """A connected stream to a pod's or service's address, through the lab's proxy."""
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        stream.settimeout(timeout)
-        stream.connect(str(socket_path))
-        stream.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-        _read_answer(stream)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
-
-
-def _read_answer(stream: socket.socket) -> None:
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = stream.recv(1)  # one at a time: what follows the head belongs to the caller
-        if not byte or len(head) > _HEAD_LIMIT:
-            raise EgressError("the egress proxy closed the connection without an answer")
-        head += byte
-    words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
-    if len(words) > 1 and words[1] == "200":
-        return
-    reason = head.decode("latin-1").strip()
-    with contextlib.suppress(OSError):
-        reason = stream.recv(_CHUNK).decode("utf-8", "replace").strip() or reason
-    raise EgressError(reason)
 
 
 class _Connection(urllib3.connection.HTTPConnection):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from longhorn_qa_lab.egress import Address, EgressAdapter, EgressError, EgressProxy, open_connection
+from longhorn_qa_lab.egress import Address, EgressAdapter, EgressProxy
+from longhorn_qa_lab.tunnel import EgressError, open_connection
 
 POD = "10.244.0.5"
 

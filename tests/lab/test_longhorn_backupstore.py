@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import json
 import typing as t
@@ -15,7 +14,7 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from longhorn_qa_lab.longhorn import backupstore, s3
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
-from longhorn_qa_lab.longhorn.s3_client import Credentials, S3Client, StoreError, Target, sign
+from longhorn_qa_lab.longhorn.s3_client import Credentials, S3Client, StoreError, Target
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "2020-06" / "s3-final.json"
 URL = "s3://bucket@us-east-1/"
@@ -120,15 +119,6 @@ def test_other_targets_are_refused(url: str) -> None:
         Target.parse(url)
 
 
-def test_signatures_are_those_of_the_published_example() -> None:
-    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "")
-    headers = sign(
-        "GET", "/", "max-keys=2&prefix=J", b"", host="examplebucket.s3.amazonaws.com", region="us-east-1",
-        credentials=credentials, moment=dt.datetime(2013, 5, 24, tzinfo=dt.timezone.utc),
-    )  # fmt: skip
-    assert headers["authorization"].endswith("=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7")
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -162,7 +152,7 @@ def test_a_missing_bucket_is_an_error_and_not_an_empty_store(endpoint: str) -> N
 
 @pytest.mark.parametrize("endpoint", ["", "minio:9000", "ftp://minio"])
 def test_an_endpoint_without_scheme_is_refused(endpoint: str) -> None:
-    with pytest.raises(StoreError, match="AWS_ENDPOINTS must be an http or https URL"):
+    with pytest.raises(StoreError, match="AWS_ENDPOINTS must be an http URL"):
         client(endpoint)
 
 

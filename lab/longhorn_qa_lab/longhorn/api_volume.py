@@ -11,6 +11,7 @@ import urllib.parse
 from pathlib import Path
 
 from longhorn_qa_lab.longhorn.jobs import Backup, JobError, Progress, Snapshot
+from longhorn_qa_lab.tunnel import connect_http
 
 _REQUEST_TIMEOUT: t.Final = 10.0
 
@@ -19,11 +20,8 @@ class ApiVolume:
     """Implements jobs.Volume; the manager logs, this process hardly does."""
 
     def __init__(self, *, volume: str, url: str, egress: Path | None, rng: random.Random) -> None:
-        parts = urllib.parse.urlsplit(url)
         self._volume = volume
         self._url = url.rstrip("/")
-        self._host = parts.hostname or ""
-        self._port = parts.port or 80
         self._egress = egress
         self._rng = rng
         self._request("GET", self._url)
@@ -91,12 +89,9 @@ class ApiVolume:
 
     def _request(self, method: str, url: str, body: t.Mapping[str, t.Any] | None = None) -> dict[str, t.Any]:
         parts = urllib.parse.urlsplit(url)
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_REQUEST_TIMEOUT)
+        connection = None
         try:
-            if self._egress is not None:
-                from longhorn_qa_lab.egress import open_connection
-
-                connection.sock = open_connection(self._egress, self._host, self._port, timeout=_REQUEST_TIMEOUT)
+            connection = connect_http(url, socket_path=self._egress, timeout=_REQUEST_TIMEOUT)
             connection.request(
                 method,
                 f"{parts.path}?{parts.query}" if parts.query else parts.path,
@@ -108,7 +103,8 @@ class ApiVolume:
         except (OSError, http.client.HTTPException) as error:
             raise JobError(f'{method.title()} "{url}": {error}') from error
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
         if status >= 400:
             raise JobError(bad_response(status, reason, text.decode(errors="replace"), url, self._rng))
         return t.cast("dict[str, t.Any]", json.loads(text)) if text else {}

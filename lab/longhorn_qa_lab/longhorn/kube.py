@@ -7,17 +7,16 @@ which is what a controller that copies them field by field wants.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import json
 import socket
-import ssl
-import tempfile
 import threading
 import typing as t
 import urllib.parse
 from pathlib import Path
+
+from longhorn_qa_lab.kubeconfig import read_kubeconfig
 
 Object = dict[str, t.Any]
 
@@ -39,19 +38,12 @@ class Kube:
     """Requests to one API server; every thread keeps a connection of its own."""
 
     def __init__(self, kubeconfig: Path, *, timeout: float = 30.0) -> None:
-        import yaml  # loads in 30 ms, so not for programs that never get here
-
-        document = yaml.safe_load(kubeconfig.read_text())
-        context = next(item["context"] for item in document["contexts"] if item["name"] == document["current-context"])
-        cluster = next(item["cluster"] for item in document["clusters"] if item["name"] == context["cluster"])
-        user = next(item["user"] for item in document["users"] if item["name"] == context["user"])
-        parts = urllib.parse.urlsplit(cluster["server"])
+        access = read_kubeconfig(kubeconfig)
+        parts = urllib.parse.urlsplit(access.server)
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or 443
-        self._folder = kubeconfig.parent
-        self._tls = self._trust(cluster)
-        self._present(user)
-        self._token = self._read_token(user)
+        self._tls = access.context()
+        self._token = access.token
         self._timeout = timeout
         self._local = threading.local()
         self._kept: list[http.client.HTTPSConnection] = []
@@ -189,27 +181,3 @@ class Kube:
             with contextlib.suppress(OSError):
                 connection.close()
             self._local.connection = None
-
-    def _trust(self, cluster: t.Mapping[str, t.Any]) -> ssl.SSLContext:
-        if "certificate-authority-data" in cluster:
-            authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        else:
-            authority = (self._folder / cluster["certificate-authority"]).read_text()
-        return ssl.create_default_context(cadata=authority)
-
-    def _present(self, user: t.Mapping[str, t.Any]) -> None:
-        """Use a client certificate; the TLS library wants files, so embedded ones pass through a private folder."""
-        if "client-certificate" in user:
-            self._tls.load_cert_chain(self._folder / user["client-certificate"], self._folder / user["client-key"])
-        elif "client-certificate-data" in user:
-            with tempfile.TemporaryDirectory() as folder:
-                paths = [Path(folder, name) for name in ("crt", "key")]
-                for path, field in zip(paths, ("client-certificate-data", "client-key-data"), strict=True):
-                    path.write_bytes(base64.b64decode(user[field]))
-                certificate, key = paths
-                self._tls.load_cert_chain(certificate, key)
-
-    def _read_token(self, user: t.Mapping[str, t.Any]) -> str:
-        if "tokenFile" in user:
-            return Path(self._folder, str(user["tokenFile"])).read_text().strip()
-        return str(user.get("token", ""))

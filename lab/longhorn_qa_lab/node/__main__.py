@@ -14,7 +14,8 @@ import urllib.parse
 from pathlib import Path
 
 from longhorn_qa_lab.egress import EgressProxy
-from longhorn_qa_lab.node.api import Api, read_kubeconfig
+from longhorn_qa_lab.kubeconfig import read_kubeconfig
+from longhorn_qa_lab.node.api import Api
 from longhorn_qa_lab.node.events import Recorder
 from longhorn_qa_lab.node.known import known_images
 from longhorn_qa_lab.node.kubelet import Kubelet
@@ -46,7 +47,7 @@ def _node(options: argparse.Namespace) -> Node:
         egress_socket=options.egress_socket,
         time_scale=options.time_scale,
     )
-    api = Api(read_kubeconfig(options.kubeconfig), folder=settings.lab_dir / "node" / "credentials")
+    api = Api(read_kubeconfig(options.kubeconfig))
     server = urllib.parse.urlsplit(api.access.server)
     return Node(
         settings=settings,

@@ -7,15 +7,13 @@ No client library: the node needs few verbs, starts in a fraction of a second, a
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import ssl
 import typing as t
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
-import yaml
+
+from longhorn_qa_lab.kubeconfig import Access
 
 MERGE_PATCH = "application/merge-patch+json"
 WATCH_SECONDS = 240
@@ -43,57 +41,12 @@ class Change:
     objects: tuple[Json, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """Where the API server is and how to be let in."""
-
-    server: str
-    authority: bytes
-    certificate: bytes
-    key: bytes
-
-    def context(self, folder: Path) -> ssl.SSLContext:
-        """The TLS settings; the library takes client certificates from files only."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        bundle = folder / "client.pem"
-        bundle.touch(mode=0o600)
-        bundle.write_bytes(self.certificate + b"\n" + self.key)
-        context = ssl.create_default_context(cadata=self.authority.decode())
-        context.load_cert_chain(bundle)
-        return context
-
-
-def read_kubeconfig(path: Path) -> Access:
-    """The current context of a kubeconfig that authenticates by client certificate."""
-    document = yaml.safe_load(path.read_text())
-    context = _named(document["contexts"], document["current-context"])["context"]
-    cluster = _named(document["clusters"], context["cluster"])["cluster"]
-    user = _named(document["users"], context["user"])["user"]
-    return Access(
-        server=cluster["server"].rstrip("/"),
-        authority=_content(cluster, "certificate-authority", path.parent),
-        certificate=_content(user, "client-certificate", path.parent),
-        key=_content(user, "client-key", path.parent),
-    )
-
-
-def _named(items: list[Json], name: str) -> Json:
-    return next(item for item in items if item["name"] == name)
-
-
-def _content(section: Json, key: str, folder: Path) -> bytes:
-    if f"{key}-data" in section:
-        return base64.b64decode(section[f"{key}-data"])
-    path: Path = folder / section[key]
-    return path.read_bytes()
-
-
 class Api:
     """A session with the API server."""
 
-    def __init__(self, access: Access, *, folder: Path) -> None:
+    def __init__(self, access: Access) -> None:
         self.access = access
-        connector = aiohttp.TCPConnector(ssl=access.context(folder), limit=0)
+        connector = aiohttp.TCPConnector(ssl=access.context(), limit=0)
         self._session = aiohttp.ClientSession(base_url=access.server, connector=connector, timeout=PAGE_TIMEOUT)
 
     async def close(self) -> None:

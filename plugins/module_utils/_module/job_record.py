@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import select
 import signal
 import threading
 import typing as t
@@ -20,6 +19,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger impor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module.play import Play
 
 _LOOK = 1.0
 
@@ -97,7 +97,7 @@ def _refuse_short(plan: Plan) -> None:
 def _signals(recorder: Recorder) -> Iterator[None]:
     """A stopped play ends the recording cleanly; only the main thread may change what signals do."""
     ended = threading.Event()
-    threading.Thread(target=_mind_the_reader, args=(recorder, ended, 1), daemon=True).start()
+    threading.Thread(target=_mind_the_play, args=(recorder, ended, Play()), daemon=True).start()
     main = threading.current_thread() is threading.main_thread()
     names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if main else ()
     before = {name: signal.signal(name, lambda *_args: recorder.interrupt()) for name in names}
@@ -109,12 +109,9 @@ def _signals(recorder: Recorder) -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _mind_the_reader(recorder: Recorder, ended: threading.Event, output: int) -> None:
-    """Interrupts the recording when nobody reads our output any more: a killed play sends no signal to its modules."""
-    poll = select.poll()
-    poll.register(output, 0)  # of a pipe whose reader is gone, POLLERR is told without asking
+def _mind_the_play(recorder: Recorder, ended: threading.Event, play: Play) -> None:
     while not ended.wait(_LOOK):
-        if any(state & select.POLLERR for _unused, state in poll.poll(0)):
+        if play.over():
             recorder.interrupt()
             return
 

@@ -13,25 +13,28 @@ author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
   - Judges what M(longhorn.qa.job_record) recorded or M(longhorn.qa.job_import) imported, each check of each cell, and
-    writes the report as JSON, JUnit XML and text.
-  - Talks to no cluster. The same history always gets the same verdicts.
-  - Every file is written whole or not at all.
+    writes the report as JSON, JUnit XML, text, HTML, Markdown and Prometheus metrics.
+  - Talks to no cluster. The same history always gets the same verdicts, so a saved one can be rendered again any time.
+  - Every file is written whole or not at all, into O(report_dir) itself and nowhere else.
+  - With two histories, the report also says what changed from the first to the second.
 extends_documentation_fragment:
   - longhorn.qa.attributes.local
 attributes:
   check_mode:
     support: partial
-    details: In check mode nothing is recorded, so judging is skipped.
+    details: A history that exists is judged, and no file is written; without one, judging is skipped.
   diff_mode:
-    support: none
-    details: There is nothing to compare.
+    support: full
+    details: The lines of C(report.txt), when V(text) is one of O(formats).
   idempotent:
-    support: partial
-    details: The report is written again on every run, with the same verdicts.
+    support: full
+    details: Files that would say the same are left as they are.
 options:
   history:
     description:
       - Folders of the histories to judge. Several histories make one report, with the worst of their verdicts.
+      - Two histories are compared, the first as the one before. Their cells belong together by their volumes' names
+        without the run's own identifier.
     type: list
     elements: path
     required: true
@@ -39,16 +42,26 @@ options:
     description:
       - Folder to write the report into; it is made if it does not exist.
       - Empty means that nothing is written.
+      - A path with C(..), a folder that is a symbolic link, and a file in it that is one are refused.
     type: path
     default: ""
   formats:
     description:
       - Which files to write.
-      - V(json) is C(report.json), V(junit) is C(junit.xml), V(text) is C(report.txt).
+      - V(json) is C(report.json), V(junit) is C(junit.xml), V(text) is C(report.txt), at most 200 lines of 100 columns.
+      - V(html) is C(report.html), one file that works from disk, with a timeline and the evidence of every verdict.
+      - V(markdown) is C(report.md), short and without addresses and keys, for an issue on a tracker.
+      - V(prometheus) is C(longhorn_qa.prom), for the textfile collector of a node exporter.
     type: list
     elements: str
-    choices: [json, junit, text]
-    default: [json, junit, text]
+    choices: [json, junit, text, html, markdown, prometheus]
+    default: [json, junit, text, html, markdown]
+  junit_inconclusive:
+    description:
+      - What a check without an answer is in C(junit.xml). With the default no dashboard shows it green.
+    type: str
+    choices: [error, failure, skipped]
+    default: error
   fail_on:
     description:
       - Verdicts with which the task fails, after the report was written. By default it never does.
@@ -81,6 +94,18 @@ EXAMPLES = r"""
       - /var/lib/qa/run-1/west
     report_dir: /var/lib/qa/run-1/report
     fail_on: [fail, inconclusive, broken]
+
+- name: What an upgrade changed
+  longhorn.qa.job_report:
+    history:
+      - /var/lib/qa/before/history
+      - /var/lib/qa/after/history
+    report_dir: /var/lib/qa/upgrade
+  register: compared
+
+- name: Hand the figures to a workflow's next step
+  ansible.builtin.set_stats:
+    data: "{{ compared.stats }}"
 """
 
 RETURN = r"""
@@ -133,6 +158,28 @@ checks:
       type: str
       returned: success
       sample: ""
+changes:
+  description: With two histories, what differs between them; else empty.
+  type: list
+  elements: dict
+  returned: when not in check mode
+  sample:
+    - cell: qa-*-no-cleanup-snap
+      what: single-attempt
+      before: fail
+      after: pass
+      direction: better
+stats:
+  description: A few figures for M(ansible.builtin.set_stats), small whatever the size of the run.
+  type: dict
+  returned: when not in check mode
+  sample:
+    longhorn_qa_verdict: pass
+    longhorn_qa_releases: [v1.0.1]
+    longhorn_qa_volumes: 4
+    longhorn_qa_checks: {pass: 40, fail: 0, inconclusive: 0}
+    longhorn_qa_failed: []
+    longhorn_qa_report: /var/lib/qa/run-1/report/report.html
 report:
   description: Path of C(report.json).
   type: str
@@ -148,6 +195,21 @@ text:
   type: str
   returned: when it was written
   sample: /var/lib/qa/run-1/report/report.txt
+html:
+  description: Path of C(report.html).
+  type: str
+  returned: when it was written
+  sample: /var/lib/qa/run-1/report/report.html
+markdown:
+  description: Path of C(report.md).
+  type: str
+  returned: when it was written
+  sample: /var/lib/qa/run-1/report/report.md
+prometheus:
+  description: Path of C(longhorn_qa.prom).
+  type: str
+  returned: when it was written
+  sample: /var/lib/qa/run-1/report/longhorn_qa.prom
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -158,11 +220,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import 
 
 def main() -> None:
     """Options in, result or failure out."""
-    formats = ["json", "junit", "text"]
+    formats = ["json", "junit", "text", "html", "markdown", "prometheus"]
     spec = {
         "history": {"type": "list", "elements": "path", "required": True},
         "report_dir": {"type": "path", "default": ""},
-        "formats": {"type": "list", "elements": "str", "choices": formats, "default": formats},
+        "formats": {"type": "list", "elements": "str", "choices": formats, "default": formats[:5]},
+        "junit_inconclusive": {"type": "str", "choices": ["error", "failure", "skipped"], "default": "error"},
         "fail_on": {"type": "list", "elements": "str", "choices": ["fail", "inconclusive", "broken"], "default": []},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)

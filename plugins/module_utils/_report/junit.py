@@ -9,13 +9,15 @@ from xml.etree import ElementTree  # writing only; nothing is parsed here
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import xml_text
 
+Inconclusive = t.Literal["error", "failure", "skipped"]
 
-def junit(document: Document) -> str:
-    """The XML text."""
+
+def junit(document: Document, *, inconclusive: Inconclusive = "error") -> str:
+    """The XML text. ``inconclusive`` says what a check without an answer is to be for whoever counts."""
     root = ElementTree.Element("testsuites", name="longhorn.qa")
     for run in document["runs"]:
         for cell in run["cells"]:
-            _suite(root, run, cell)
+            _suite(root, run, cell, inconclusive=inconclusive)
         if not run["cells"]:
             suite = ElementTree.SubElement(root, "testsuite", _counts(run["history"], 1, errors=1))
             case = ElementTree.SubElement(suite, "testcase", name="run", classname=xml_text(run["history"]))
@@ -26,15 +28,15 @@ def junit(document: Document) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: ElementTree.Element, run: Document, cell: Document) -> None:
+def _suite(root: ElementTree.Element, run: Document, cell: Document, *, inconclusive: Inconclusive) -> None:
     checks = cell["checks"]
-    verdicts = [check["verdict"] for check in checks]
+    elements = [_element(check["verdict"], inconclusive) for check in checks]
     counts = _counts(
         cell["volume"],
         len(checks),
-        failures=verdicts.count("fail"),
-        errors=verdicts.count("inconclusive"),
-        skipped=verdicts.count("not_applicable"),
+        failures=elements.count("failure"),
+        errors=elements.count("error"),
+        skipped=elements.count("skipped"),
     )
     suite = ElementTree.SubElement(root, "testsuite", counts)
     properties = ElementTree.SubElement(suite, "properties")
@@ -43,7 +45,7 @@ def _suite(root: ElementTree.Element, run: Document, cell: Document) -> None:
     for name in ("task", "cronjob", "engine_image"):
         ElementTree.SubElement(properties, "property", name=name, value=xml_text(str(cell[name])))
     for check in checks:
-        _case(suite, check)
+        _case(suite, check, inconclusive=inconclusive)
 
 
 def _counts(name: str, tests: int, *, failures: int = 0, errors: int = 0, skipped: int = 0) -> dict[str, str]:
@@ -56,16 +58,22 @@ def _counts(name: str, tests: int, *, failures: int = 0, errors: int = 0, skippe
     }
 
 
-def _case(suite: ElementTree.Element, check: Document) -> None:
+def _element(verdict: str, inconclusive: Inconclusive) -> str:
+    return {"fail": "failure", "inconclusive": inconclusive, "not_applicable": "skipped"}.get(verdict, "")
+
+
+def _case(suite: ElementTree.Element, check: Document, *, inconclusive: Inconclusive) -> None:
     case = ElementTree.SubElement(suite, "testcase", name=check["check"], classname=xml_text(check["volume"]))
-    element = {"fail": "failure", "inconclusive": "error", "not_applicable": "skipped"}.get(check["verdict"])
-    if element is None:
+    element = _element(check["verdict"], inconclusive)
+    if not element:
         ElementTree.SubElement(case, "system-out").text = _text(check)
         return
-    message = xml_text(check["summary"])
+    known = check["known_issue"].partition(":")[0] if check["verdict"] == "fail" else ""
+    message = xml_text((f"known issue {known}: " if known else "") + check["summary"])
     result = ElementTree.SubElement(case, element, message=message)
-    if element != "skipped":
-        result.set("type", check["verdict"])
+    if check["verdict"] != "not_applicable":
+        if element != "skipped":
+            result.set("type", "known issue" if known else check["verdict"])
         result.text = _text(check)
 
 

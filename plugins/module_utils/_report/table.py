@@ -7,6 +7,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._report.document impor
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, one_line, wrapped
 
 WIDTH = 100
+MAX_LINES = 200  # a job's output in AWX stays readable, whatever the size of the run
+MAX_ROWS = 60
+MAX_CHANGES = 40
+MAX_TITLE = 5
 
 _HEADS = {
     "fault-live": "live",
@@ -26,31 +30,61 @@ _CELL_WIDTH = WIDTH - 5 * len(_HEADS)
 
 
 def table(document: Document) -> list[str]:
-    """The lines, without line ends."""
-    lines: list[str] = []
+    """The lines, without line ends; never more than ``MAX_LINES``."""
+    head: list[str] = []
+    remarks: list[str] = []
+    rows = MAX_ROWS // max(1, len(document["runs"]))
     for run in document["runs"]:
-        lines += _run(run)
-        lines.append("")
-    lines.append(f"VERDICT {document['verdict']}")
-    return lines
+        head += [*_run(run, max(1, rows)), ""]
+        for cell in _worst_first(run["cells"]):
+            if len(remarks) <= MAX_LINES:
+                remarks += _remarks(cell)
+    head += _changes(document)
+    last = f"VERDICT {document['verdict']}"
+    lines = head + remarks + ([""] if remarks else [])
+    if len(lines) >= MAX_LINES:
+        lines = [*lines[: MAX_LINES - 3], "... more is in report.json and report.html", ""]
+    return [*lines, last]
 
 
-def _run(run: Document) -> list[str]:
+def _worst_first(cells: list[Document]) -> list[Document]:
+    order = {"broken": 0, "fail": 1, "inconclusive": 2, "pass": 3}
+    return sorted(cells, key=lambda cell: order[cell["verdict"]])
+
+
+def _run(run: Document, rows: int) -> list[str]:
     title = f"Longhorn {run['release'] or '(release unknown)'}, namespace {run['namespace']}, history {run['history']}"
-    lines = wrapped(title, width=WIDTH, indent="")
+    lines = wrapped(title, width=WIDTH, indent="")[:MAX_TITLE]
     if run["reason"]:
-        lines += wrapped(run["reason"], width=WIDTH, indent="  ")
-    if not run["cells"]:
+        lines += wrapped(run["reason"], width=WIDTH, indent="  ")[:MAX_TITLE]
+    cells = run["cells"]
+    if not cells:
         return lines
     lines.append("volume".ljust(_CELL_WIDTH) + "".join(head.rjust(5) for head in _HEADS.values()))
-    for cell in run["cells"]:
+    shown = cells if len(cells) <= rows else _worst_first(cells)[:rows]
+    for cell in shown:
         marks = {check["check"]: _MARKS[check["verdict"]] for check in cell["checks"]}
-        name = clipped(one_line(cell["volume"]), _CELL_WIDTH).ljust(_CELL_WIDTH)
+        name = clipped(one_line(cell["volume"]), _CELL_WIDTH - 1).ljust(_CELL_WIDTH)
         lines.append(name + "".join(marks.get(check, "").rjust(5) for check in _HEADS))
+    if len(shown) < len(cells):
+        rest = [cell["verdict"] for cell in _worst_first(cells)[rows:]]
+        words = ", ".join(f"{rest.count(word)} {word}" for word in ("fail", "inconclusive", "pass") if word in rest)
+        lines.append(f"and {len(rest)} more volumes: {words}")
     lines.append("ok pass, FAIL fail, ? inconclusive, - not applicable")
-    for cell in run["cells"]:
-        lines += _remarks(cell)
     return lines
+
+
+def _changes(document: Document) -> list[str]:
+    changes = document["changes"]
+    if changes is None:
+        return []
+    lines = ["from the first history to the second:" if changes else "both histories have the same verdicts and counts"]
+    for item in changes[:MAX_CHANGES]:
+        text = f"{item['cell']}: {item['what']} {item['before']} -> {item['after']}"
+        lines.append(clipped("  " + one_line(text) + (" (worse)" if item["direction"] == "worse" else ""), WIDTH))
+    if len(changes) > MAX_CHANGES:
+        lines.append(f"  and {len(changes) - MAX_CHANGES} more changes")
+    return [*lines, ""]
 
 
 def _remarks(cell: Document) -> list[str]:
@@ -65,10 +99,10 @@ def _remarks(cell: Document) -> list[str]:
     ]
     for check in told:
         text = f"{_MARKS[check['verdict']]} {check['check']}: {check['summary']}"
-        lines += wrapped(text, width=WIDTH, indent="  ")
+        lines += wrapped(text, width=WIDTH, indent="  ")[:MAX_TITLE]
         for more in (check["known_issue"], check["advice"]):
             if more:
-                lines += wrapped(more, width=WIDTH, indent="      ")
+                lines += wrapped(more, width=WIDTH, indent="      ")[:MAX_TITLE]
         if check["verdict"] == "fail":
             for item in check["evidence"][:3]:
                 shown = f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")

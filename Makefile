@@ -57,7 +57,7 @@ bench: setup ## times and sizes, as a table
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 changelog: setup ## write CHANGELOG.rst for the version in galaxy.yml, from changelogs/
-	@$(BIN)/antsibull-changelog release --reload-plugins --update-existing
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/antsibull-changelog release --reload-plugins --update-existing
 
 lock: setup ## resolve every Python package anew and write constraints/
 	@sh build/lock.sh

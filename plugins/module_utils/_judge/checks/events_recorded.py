@@ -64,7 +64,12 @@ def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[Ev
 
 
 def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact | None, *, spent: bool) -> None:
-    if event is not None:
+    if event is not None and event.meta.version < invocation.seen.added:
+        text = (
+            f"the {reason} event for Job {invocation.name} is older than the Job: it may tell of another of that name"
+        )
+        finding.unclear(text, _evidence(event), invocation.evidence, advice=grounds.advice_for("events"))
+    elif event is not None:
         finding.evidence.append(_evidence(event))
     elif spent:
         finding.right.append(f"{reason} of Job {invocation.name} is lost: the budget of {BUDGET} events was spent")

@@ -446,21 +446,64 @@ UNKNOWN, FAIL = "inconclusive", "fail"
 TABLE: list[dict[str, t.Any]] = yaml.safe_load((Path(__file__).parents[4] / "expected" / "mutants.yml").read_text())[
     "mutants"
 ]
+TESTS = Path(__file__).parents[4]
+OUTPUT = TESTS / "output"
+APPROVED: dict[str, t.Any] = json.loads((TESTS / "expected" / "texts.json").read_text())["texts"]
+ABOUT = (
+    "What the verdicts say: per change of a recording (see mutants.yml) the checks that it changes, with summary, advice "
+    "and the first evidence. Compared word by word, so that no message changes unseen; a failing test writes the new words."
+)
 CASES = [pytest.param(globals()[row["name"]], row["volume"], row["changed"], id=row["name"]) for row in TABLE]
+
+
+@pytest.fixture(scope="module")
+def before(untouched: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {volume: untouched[volume] for volume in (SNAP, BACK, CONTROL)}
+
+
+@pytest.fixture(scope="module")
+def found() -> t.Iterator[dict[str, t.Any]]:
+    """What the verdicts said, kept beside the approved words when they differ."""
+    words: dict[str, t.Any] = {}
+    yield words
+    if any(APPROVED.get(name) != said for name, said in words.items()):
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        document = {"about": ABOUT, "texts": {**APPROVED, **words}}
+        (OUTPUT / "texts.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+
+def said(judgement: t.Any, volume: str, checks: t.Iterable[str]) -> dict[str, list[str]]:
+    return {
+        c.check: [c.summary, *([f"advice: {c.advice}"] if c.advice else []), *(str(e)[:160] for e in c.evidence[:4])]
+        for c in judgement.checks
+        if c.volume == volume and c.check in checks
+    }
 
 
 @pytest.mark.parametrize(("change", "volume", "changed"), CASES)
 def test_one_change_changes_exactly_its_checks(
-    change: Change, volume: str, changed: dict[str, str], mutant: Make, untouched: dict[str, dict[str, str]]
+    change: Change,
+    volume: str,
+    changed: dict[str, str],
+    mutant: t.Callable[..., t.Any],
+    before: dict[str, dict[str, str]],
+    found: dict[str, t.Any],
 ) -> None:
-    before = untouched
-    after = mutant("2020-06")
+    after = mutant("2020-06", (SNAP, BACK, CONTROL))
     change(after)
     judgement = after.judge()
     verdicts = {cell.cell.volume: {c.check: c.verdict for c in cell.checks} for cell in judgement.cells}
     told = "\n".join(f"{c.check}: {c.verdict}: {c.summary}" for c in judgement.checks if c.volume == volume)
-    assert verdicts[volume] == {**before[volume], **changed}, told
-    assert {v: verdicts[v] for v in verdicts if v != volume} == {v: before[v] for v in before if v != volume}
+    assert verdicts == {**before, volume: {**before[volume], **changed}}, told
+    name = change.__name__
+    found[name] = said(judgement, volume, changed)
+    assert found[name] == APPROVED.get(name), "if these words are meant, copy tests/output/texts.json to tests/expected"
+
+
+def test_words_of_verdicts_that_pass_are_the_approved_ones(mutant: Make, found: dict[str, t.Any]) -> None:
+    judgement = mutant("2020-06", (SNAP, BACK, CONTROL)).judge()
+    found["untouched"] = {volume: said(judgement, volume, CHECKS) for volume in (SNAP, BACK, CONTROL)}
+    assert found["untouched"] == APPROVED.get("untouched")
 
 
 def test_our_own_recording_of_it_passes(mutant: Make) -> None:

@@ -18,7 +18,7 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible
 BIN := .venv/bin
 scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 
-.PHONY: help setup scenario test lint sanity unit lab-tests integration molecule artefact bench changelog lock clean distclean
+.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact bench changelog lock assets clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r left right; do printf '%-20s %s\n' "$$left" "$$right"; done
@@ -41,6 +41,9 @@ sanity: setup ## ansible-test sanity and ansible-doc of every plugin
 unit: setup ## unit tests, and the pure packages in a bare interpreter
 	@$(BIN)/python build/test.py --group unit
 
+browser: setup ## the HTML report in a headless Chromium
+	@$(BIN)/python build/test.py --group browser
+
 lab-tests: setup ## tests of the lab
 	@$(BIN)/python build/test.py --group lab
 
@@ -61,6 +64,9 @@ changelog: setup ## write CHANGELOG.rst for the version in galaxy.yml, from chan
 
 lock: setup ## resolve every Python package anew and write constraints/
 	@sh build/lock.sh
+
+assets: setup ## write the HTML report's parts into Python modules; needs npm
+	@$(BIN)/python build/assets.py
 
 clean: ## stop this checkout's labs and remove what runs and tests leave behind
 	@if [ -x $(BIN)/longhorn-qa ] && [ -d .lab ]; then $(BIN)/longhorn-qa lab down --all; fi

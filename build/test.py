@@ -89,6 +89,7 @@ STEPS: tuple[Step, ...] = (
         "tests/unit/plugins/module_utils/_history",
         pytest=True,
     ),
+    pytest_step("browser", "browser", "tests/browser", minutes=10),
     pytest_step("lab", "lab", "tests/lab", minutes=20),
     Step(
         "integration",

@@ -149,7 +149,8 @@ async function paintRow(index, row) {
   const svg = d3.select(row).select("svg").attr("width", width());
   const [from, to] = scale.domain().map(Number).map((ms) => ms / 1000);
   const wanted = filters.state.value;
-  const visible = data.marks.filter((m) => m.s <= to && (m.e === null ? until : m.e) >= from
+  const held = current !== null && current.row === index && row.contains(document.activeElement) ? current.mark : -1;
+  const visible = data.marks.filter((m) => m.id === held || m.s <= to && (m.e === null ? until : m.e) >= from
     && (!wanted || m.st === wanted || (wanted === "both" && (m.st === "bad" || m.st === "unknown"))));
   const under = svg.select("g.under");
   under.selectAll("line.grid").data(scale.ticks(Math.max(2, width() / 110))).join("line").attr("class", "grid")
@@ -168,9 +169,9 @@ function build(mark) {
     .attr("data-kind", mark.k).attr("aria-label", label(mark));
   group.append("path").attr("class", "shape");
   if (mark.t !== null) group.append("rect").attr("class", "hatch");
-  group.append("text").attr("class", "sign").text(sign(mark));
+  group.append("text").attr("class", "sign").attr("aria-hidden", "true").text(sign(mark));
 }
-const sign = (mark) => mark.o ? (mark.o === "store" ? "S" : "A") + SIGNS[mark.st] : mark.k === "retry" ? "R" + SIGNS[mark.st] : SIGNS[mark.st];
+const sign = (mark) => (mark.o === "store" ? "◧" : mark.o === "api" ? "◨" : mark.k === "retry" ? "↻" : "") + SIGNS[mark.st];
 function shape(mark) {
   const group = d3.select(this), x = scale(mark.s * 1000), limit = width() + 20;
   const open = mark.e === null;
@@ -280,8 +281,13 @@ async function move(key) {
   return choose(next.index, nearest(other.filter((m) => m.l === edge), mark.s), true);
 }
 const nearest = (marks, time) => marks.reduce((best, m) => (Math.abs(m.s - time) < Math.abs(best.s - time) ? m : best));
+// Keys zoom around the mark that has the focus, so that it is not lost.
+function centre() {
+  const node = document.activeElement.closest("g.mark");
+  return node === null ? undefined : [scale(d3.select(node).datum().s * 1000), 0];
+}
 const actions = {
-  in: (sel) => zoom.scaleBy(sel, 2), out: (sel) => zoom.scaleBy(sel, 0.5), all: (sel) => zoom.transform(sel, d3.zoomIdentity),
+  in: (sel) => zoom.scaleBy(sel, 2, centre()), out: (sel) => zoom.scaleBy(sel, 0.5, centre()), all: (sel) => zoom.transform(sel, d3.zoomIdentity),
   left: (sel) => zoom.translateBy(sel, width() / 4 / transform.k, 0), right: (sel) => zoom.translateBy(sel, -width() / 4 / transform.k, 0),
 };
 rowsBox.addEventListener("keydown", (event) => {

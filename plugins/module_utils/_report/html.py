@@ -27,7 +27,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import xm
 Document = dict[str, t.Any]
 
 SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive", "broken": "✗ broken"}
-MAX_ROWS = 4  # of one lane: what overlaps more is drawn over
+MAX_ROWS = 8  # of one lane: what overlaps more is drawn over
 
 _STACKED = ("jobs", "pods", "snapshots", "backups", "faults")
 
@@ -150,9 +150,9 @@ def _changes(document: Document) -> Iterator[str]:
     if not changes:
         yield "<p>Nothing: both runs have the same verdicts and counts.</p></section>"
         return
-    yield '<div class="scroll" role="region" tabindex="0" aria-labelledby="changes-title"><table><thead><tr>'
+    yield '<div class="scroll" role="group" tabindex="0" aria-labelledby="changes-title"><table><thead><tr>'
     yield (
-        "".join(f'<th scope="col">{name}</th>' for name in ("cell", "what", "before", "after", ""))
+        "".join(f'<th scope="col">{name}</th>' for name in ("cell", "what", "before", "after", "direction"))
         + "</tr></thead><tbody>"
     )
     words = {"better": "▲ better", "worse": "▼ worse", "other": "changed"}
@@ -172,7 +172,7 @@ def _names(cells: Iterable[_Cell]) -> list[str]:
 def _table(cells: Sequence[_Cell]) -> Iterator[str]:
     names = _names(cells)
     yield '<section aria-labelledby="checks-title"><h2 id="checks-title">Checks</h2>'
-    yield '<div class="scroll" id="checks" role="region" tabindex="0" aria-labelledby="checks-title"><table>'
+    yield '<div class="scroll" id="checks" role="group" tabindex="0" aria-labelledby="checks-title"><table>'
     yield "<caption>One row for each volume; a button opens the evidence.</caption><thead><tr>"
     yield '<th scope="col">volume</th><th scope="col">verdict</th>'
     yield "".join(f'<th scope="col" data-check-column="{_escape(name)}">{_escape(name)}</th>' for name in names)

@@ -15,10 +15,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, open_for_writing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import KINDS, Outcome, Plan, Recorder
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import cronjob_named
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, readiness, store_options
 from ansible_collections.longhorn.qa.plugins.module_utils._module.play import Play
 
 _LOOK = 1.0
@@ -33,8 +32,7 @@ def run(
         return {"changed": False, "skipped": True, "msg": "Nothing is recorded in check mode."}
     client = client or connect(params)
     client.require_namespace(plan.subjects.namespace)
-    for cell in plan.subjects.cells:
-        cronjob_named(client, cell.cronjob, namespace=plan.subjects.namespace)
+    readiness.refuse_unready(client, plan.subjects, trigger=plan.trigger)
     store = store_options.source(params.get("store"), client=client, namespace=plan.subjects.namespace)
     watched = (*KINDS, "logs", *(("store",) if store else ()))
     with open_for_writing(params["history"], plan.subjects, kinds=watched, clock=clock) as writer:

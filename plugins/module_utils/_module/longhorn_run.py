@@ -85,7 +85,10 @@ class _Place:
 
     def settings(self) -> dict[str, str]:
         """The settings a run may change, as they are."""
-        found = self.client.list(kinds.SETTINGS, namespace=self.namespace).items
+        try:
+            found = self.client.list(kinds.SETTINGS, namespace=self.namespace).items
+        except NotFound:  # not even the kind
+            found = ()
         values = {str(item["metadata"]["name"]): str(item.get("value") or "") for item in found}
         if names.DEFAULT_ENGINE_IMAGE_SETTING not in values:
             raise NotFound(

@@ -29,10 +29,10 @@ def params(folder: Path, **changed: t.Any) -> dict[str, t.Any]:
 
 
 class Cluster:
-    """Has one CronJob, or not; nothing else may be asked for."""
+    """Has one CronJob, or not, and perhaps its volume; nothing else may be asked for."""
 
-    def __init__(self, *cronjobs: str) -> None:
-        self._cronjobs = cronjobs
+    def __init__(self, *cronjobs: str, suspended: bool = False, volume: t.Any = None) -> None:
+        self._cronjobs, self._suspended, self._volume = cronjobs, suspended, volume
 
     def require_namespace(self, name: str) -> None:
         if name != "n":
@@ -42,7 +42,12 @@ class Cluster:
         return candidates[0]
 
     def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
-        return {"metadata": {"name": name}} if name in self._cronjobs else None
+        if kind == kinds.VOLUMES:
+            if isinstance(self._volume, Exception):
+                raise self._volume
+            return {"metadata": {"name": name}, "status": self._volume} if self._volume else None
+        found = {"metadata": {"name": name}, "spec": {"suspend": self._suspended}}
+        return found if name in self._cronjobs else None
 
 
 def run(
@@ -84,6 +89,44 @@ def test_what_does_not_exist(tmp_path: Path, cluster: Cluster, changed: dict[str
     with pytest.raises(errors.NotFound, match=message):
         run(tmp_path, cluster, **changed)
     assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        pytest.param(
+            Cluster("v-c-1-c", volume={"state": "detached", "robustness": "unknown"}),
+            r"Volume n/v: the volume is not attached.*seen state detached.*state attached\.$",
+            id="a detached volume",
+        ),
+        pytest.param(
+            Cluster("v-c-1-c", volume={"state": "detached", "robustness": "faulted"}),
+            r"Volume n/v: the volume is faulted.*robustness faulted",
+            id="a faulted volume",
+        ),
+        pytest.param(Cluster("v-c-1-c", volume={}, suspended=True), "CronJob n/v-c-1-c: it is suspended", id="paused"),
+    ],
+)
+def test_what_can_have_no_invocation_is_refused(tmp_path: Path, cluster: Cluster, message: str) -> None:
+    with pytest.raises(errors.Refused, match=message):
+        run(tmp_path, cluster)
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "changed"),
+    [
+        pytest.param(Cluster("v-c-1-c", volume={"state": "attached", "robustness": "healthy"}), {}, id="healthy"),
+        pytest.param(Cluster("v-c-1-c", volume={"state": "attached", "robustness": "degraded"}), {}, id="degraded"),
+        pytest.param(Cluster("v-c-1-c", volume=errors.Forbidden("get volumes")), {}, id="volumes may not be read"),
+        pytest.param(Cluster("v-c-1-c", suspended=True), {"trigger": True}, id="paused but run by hand"),
+    ],
+)
+def test_what_can_be_recorded_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster, changed: dict[str, t.Any]
+) -> None:
+    monkeypatch.setattr(Recorder, "run", lambda _self: Outcome("invocations", {"v": 3}))
+    assert run(tmp_path, cluster, **changed)["ended"] == "invocations"
 
 
 def test_check_mode_is_skipped_before_anything_exists(tmp_path: Path) -> None:

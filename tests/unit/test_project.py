@@ -32,6 +32,7 @@ FORBIDDEN_IN_PLAYS = {"shell", "command", "raw", "script", "until", "retries", "
 OWNERS_PACKAGES = {"ansible-core", "kubernetes", "openshift", "jmespath", "molecule", "pytest-testinfra"}
 NOT_FOR_GALAXY = ("lab/", "tests/", "molecule/", "build/", "constraints/", "collections/", ".")
 LONGEST_FUNCTION = 40
+OF_THE_LAB = re.compile(r"(?<![a-z])labs?(?![a-z])|simulat", re.IGNORECASE)
 
 
 def name_of(path: Path) -> str:
@@ -161,6 +162,28 @@ def test_functions_are_short() -> None:
 @each(PLAYS)
 def test_plays_neither_poll_nor_run_programs(path: Path) -> None:
     assert FORBIDDEN_IN_PLAYS & set(keys_in(read_yaml(path))) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("when: inventory_hostname != 'lab'", id="the word"),
+        pytest.param("if node == 'lab-node':", id="its node"),
+        pytest.param("from longhorn_qa_lab import paths", id="its package"),
+        pytest.param("os.environ['LONGHORN_QA_LAB_DIR']", id="its variable"),
+        pytest.param("if simulated:", id="what it does"),
+    ],
+)
+def test_a_branch_for_the_lab_would_be_seen(text: str) -> None:
+    assert OF_THE_LAB.search(text)
+
+
+def test_roles_playbooks_and_modules_do_not_know_the_lab() -> None:
+    """They run against any kubeconfig; what only works in a lab proves nothing about a cluster."""
+    files = [path for folder in ("plugins", "roles", "playbooks", "rbac") for path in (ROOT / folder).rglob("*")]
+    texts = {path: path.read_text(encoding="utf-8") for path in files if path.suffix in {".py", ".yml", ".j2"}}
+    assert len(texts) > len(PLUGINS)
+    assert [name_of(path) for path, text in texts.items() if OF_THE_LAB.search(text)] == []
 
 
 @each(ROLES)

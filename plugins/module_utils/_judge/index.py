@@ -126,7 +126,13 @@ class Index:
         if kind not in self.watched:
             return f"{kind} were not watched"
         holes = self.gaps.get(kind, [])
-        return f"{kind}: {holes[0].reason}" if holes else ""
+        return f"{kind}: {holes[0].reason}" if holes else self.unreadable
+
+    @property
+    def unreadable(self) -> str:
+        """Why a record of any kind may be missing; empty when none is."""
+        damage = self.history.damage
+        return self.hole or (f"damaged file: {damage[0]}" if damage else "")
 
     def server_time(self, version: int | None) -> datetime | None:
         """The latest time that the cluster itself had stamped on anything by then."""
@@ -311,8 +317,8 @@ class _Collector:
         name = record.pod
         service = name.startswith(("longhorn-manager-", "instance-manager-"))
         file = _log_file(record, content, endless=service)
-        holes = [gap for gap in self.index.gaps.get("logs", []) if gap.subject == name]
-        if service and holes and not file.problem:
+        holes = [gap for gap in self.index.gaps.get("logs", []) if gap.subject in ("", name)]
+        if holes and not file.problem:
             file = replace(file, problem=holes[0].reason)
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)

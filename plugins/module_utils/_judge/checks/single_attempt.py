@@ -36,6 +36,8 @@ def _one(finding: Finding, case: Case, invocation: Invocation) -> None:
     if not invocation.attempts:
         finding.unclear(f"no attempt of Job {invocation.name} was seen", *pods, advice=grounds.advice_for("pods"))
         return
+    if not pods:
+        finding.unclear(f"no pod of Job {invocation.name} was seen, only a log", advice=grounds.advice_for("pods"))
     if len(invocation.attempts) == 1 and len(invocation.pods) <= 1:
         finding.evidence.extend(pods)
         return

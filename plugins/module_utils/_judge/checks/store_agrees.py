@@ -57,7 +57,9 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     evidence = artefact.evidence[:3]
     name = f"backup {artefact.name} of Job {invocation.name}"
     finding.evidence.extend(evidence)
-    if "job" not in artefact.sources and not log_problems(invocation):
+    if case.profile is None:
+        finding.unclear(case.profile_problem, advice=grounds.advice_for("release"))
+    elif "job" not in artefact.sources and not log_problems(invocation):
         finding.bad(f"{name} is not named in the Job's log", *evidence)
     if "api" not in artefact.sources and not case.lacks("jobs", "engines"):
         finding.bad(f"{name} is unknown to the API (engine.status.backupStatus)", *evidence)

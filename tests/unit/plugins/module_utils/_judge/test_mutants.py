@@ -450,8 +450,8 @@ TESTS = Path(__file__).parents[4]
 OUTPUT = TESTS / "output"
 APPROVED: dict[str, t.Any] = json.loads((TESTS / "expected" / "texts.json").read_text())["texts"]
 ABOUT = (
-    "What the verdicts say: per change of a recording (see mutants.yml) the checks that it changes, with summary, advice "
-    "and the first evidence. Compared word by word, so that no message changes unseen; a failing test writes the new words."
+    "What the verdicts say: per change of a recording (see mutants.yml) the checks that it changes, with summary, "
+    "advice and the first evidence. Compared word by word; a failing test writes the new words to tests/output."
 )
 CASES = [pytest.param(globals()[row["name"]], row["volume"], row["changed"], id=row["name"]) for row in TABLE]
 

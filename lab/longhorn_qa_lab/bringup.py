@@ -41,8 +41,12 @@ class Options:
     name: str
     release: str = NO_LONGHORN
     poll_scale: float = 0.2
+    time_scale: float = 1.0
+    """Factor on the kubelet's own delays: the back-off of restarts, for instance."""
     cronjob_controller: str = "v2"
     api_port: int | None = None
+    bugs: tuple[str, ...] = ()
+    """Bug switches of every volume."""
     requests: bool = False
     """Whether the API server notes who asked what of it: its audit log, without contents."""
 
@@ -97,6 +101,7 @@ class BringUp:
             "tls-cert": layout.pairs["node-serving"].certificate,
             "tls-key": layout.pairs["node-serving"].key,
             "client-ca": layout.authority,
+            "time-scale": self._options.time_scale,
         }
         command = [sys.executable, "-m", "longhorn_qa_lab.node"]
         for name, value in arguments.items():
@@ -121,6 +126,7 @@ class BringUp:
             kubeconfig=layout.paths.kubeconfig,
             lab_dir=layout.paths.folder,
             poll_scale=options.poll_scale,
+            bugs=options.bugs,
             say=self._progress,
         )
 

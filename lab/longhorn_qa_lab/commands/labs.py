@@ -26,6 +26,8 @@ def up(given: argparse.Namespace) -> int:
         name=given.name,
         release=given.longhorn,
         poll_scale=given.poll_scale,
+        time_scale=given.time_scale,
+        bugs=tuple(given.bug),
         cronjob_controller=given.cronjob_controller,
         api_port=given.port,
         requests=given.requests,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from longhorn_qa_lab import paths
 from longhorn_qa_lab.commands import judging, labs, scenario
+from longhorn_qa_lab.longhorn.bugs import BUGS
 from longhorn_qa_lab.verdicts import BROKEN, STATUS
 
 RELEASES = ("2020-06", "v1.0.0", "v1.0.1")
@@ -97,6 +98,9 @@ def _lab(lab: argparse.ArgumentParser) -> None:
         default=RELEASES[0],
         help=f"the Longhorn release to simulate (default: {RELEASES[0]})",
     )
+    up.add_argument(
+        "--bug", action="append", default=[], choices=tuple(BUGS), metavar="BUG", help="a bug switch of every volume"
+    )
     up.add_argument("--port", type=_port, help="the API server's port (default: a free one)")
     _lab_options(up)
     up.add_argument(
@@ -134,6 +138,7 @@ def _action(parser: argparse.ArgumentParser, run: t.Callable[[argparse.Namespace
 
 def _lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poll-scale", type=_positive, default=0.2, help="factor on Longhorn's poll intervals (0.2)")
+    parser.add_argument("--time-scale", type=_positive, default=1.0, help="factor on the kubelet's own delays (1)")
     parser.add_argument(
         "--cronjob-controller", choices=("v1", "v2"), default="v2", help="which of Kubernetes' two (v2)"
     )

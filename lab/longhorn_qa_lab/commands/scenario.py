@@ -26,6 +26,7 @@ def run(given: argparse.Namespace) -> int:
         name=given.name,
         release=given.longhorn,
         poll_scale=given.poll_scale,
+        time_scale=given.time_scale,
         cronjob_controller=given.cronjob_controller,
     )
     progress = Progress()

@@ -84,6 +84,9 @@ class ApiVolume:
     def finish_backup(self) -> None:
         """The manager looks after the last backup itself."""
 
+    def leave_backup(self) -> None:
+        raise JobError("only jobs that drive the engine themselves can do that")
+
     def _action(self, action: str, body: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return self._request("POST", f"{self._url}/volumes/{self._volume}?action={action}", body)
 

@@ -7,6 +7,8 @@ import dataclasses
 import typing as t
 
 from longhorn_qa_lab.longhorn import cron_jobs, faults, logs, names, settings, world
+from longhorn_qa_lab.longhorn.bugs import NONE as NO_BUGS
+from longhorn_qa_lab.longhorn.bugs import BugPlan
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.logs import Log
@@ -33,6 +35,8 @@ class Context:
     cluster: World
     disk: Disk
     log: Log
+    bugs: BugPlan = NO_BUGS
+    bugs_text: str = ""
 
     def setting(self, name: str) -> str:
         found = self.cluster.find(world.SETTINGS, name)
@@ -52,6 +56,7 @@ def write_config(context: Context) -> None:
             "release": context.release.name,
             "poll_scale": context.poll_scale,
             "plan": context.plan_text,
+            "bugs": context.bugs_text,
         }
     )
 

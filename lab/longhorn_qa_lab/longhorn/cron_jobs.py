@@ -74,6 +74,17 @@ def cron_job(
     }
 
 
+def with_bugs(wanted: Object, bugs: t.Collection[str]) -> Object:
+    """The CronJob as the bug switches of its volume would have it; its controller is not told."""
+    spec = wanted["spec"]["jobTemplate"]["spec"]
+    if "second-pod" in bugs:
+        spec["parallelism"] = 2
+    if "failed-with-all" in bugs:
+        spec["backoffLimit"] = 0
+        spec["template"]["spec"]["restartPolicy"] = "Never"
+    return wanted
+
+
 def job_command(*, volume: str, job: Object, release: Release, target: BackupTarget) -> list[str]:
     """The job's command line; until 1.0.0 it names the backup target, later only whether to back up."""
     words = ["longhorn-manager", "-d", "snapshot", volume]
@@ -107,7 +118,8 @@ def cron_job_differs(there: Object, wanted: Object) -> bool:
 
 def _says(cron: Object) -> tuple[t.Any, ...]:
     spec = cron["spec"]
-    pod = spec["jobTemplate"]["spec"]["template"]["spec"]
+    job = spec["jobTemplate"]["spec"]
+    pod = job["template"]["spec"]
     container = pod["containers"][0]
     environment = [
         (entry["name"], (entry.get("valueFrom") or {}).get("secretKeyRef", {}).get("name"))
@@ -120,4 +132,5 @@ def _says(cron: Object) -> tuple[t.Any, ...]:
         container["command"],
         container["image"],
         environment,
+        (job.get("parallelism", 1), job.get("backoffLimit"), pod.get("restartPolicy")),
     )

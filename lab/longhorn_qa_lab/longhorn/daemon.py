@@ -18,7 +18,9 @@ from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn.logs import Log
 from longhorn_qa_lab.longhorn.manager_api import Server
+from longhorn_qa_lab.longhorn.mischief import Mischief
 from longhorn_qa_lab.longhorn.operator import Operator
+from longhorn_qa_lab.longhorn.refusals import Refusals
 from longhorn_qa_lab.longhorn.service import Service
 
 _PORT: t.Final = 9500
@@ -32,6 +34,7 @@ class Daemon:
     context: Context
     address: tuple[str, int]
     egress: Path | None
+    lab: Path
 
     @classmethod
     def from_command(cls, options: argparse.Namespace, environment: t.Mapping[str, str]) -> Daemon:
@@ -54,7 +57,7 @@ class Daemon:
         )
         port = json.loads(environment["LAB_PORTS"])[str(_PORT)]
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
-        return cls(context, ("127.0.0.1", int(port)), egress)
+        return cls(context, ("127.0.0.1", int(port)), egress, Path(environment["LAB_DIR"]))
 
     def run(self) -> int:
         """Until SIGTERM. The API answers only once the default engine image is ready, as the real one's does."""
@@ -67,7 +70,9 @@ class Daemon:
         if not context.cluster.wait_listed(_START_SECONDS):
             context.log.fatal("Error starting manager: cannot list Longhorn's objects")
             return 1
-        loop = Operator(context)
+        admin = Kube(self.lab / "kubeconfig")
+        mischief = Mischief(context, admin, Refusals(admin, self.lab / "pki"))
+        loop = Operator(context, mischief=mischief.step)
         loop.prepare()
         threading.Thread(target=loop.run, args=(stopping.is_set,), daemon=True, name="operator").start()
         self._wait_for_default_image(stopping)

@@ -32,7 +32,7 @@ class Disk:
     def __init__(self, host_path: Path) -> None:
         self._host = host_path
         self._root = host_path / _ROOT
-        for folder in ("volumes", "logs"):
+        for folder in ("volumes", "logs", "starts"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -68,10 +68,22 @@ class Disk:
             yield state
             self._replace(self._file(volume), state)
 
+    def count_start(self, volume: str) -> int:
+        """The number of this start of a job's process on a volume; the first is 1."""
+        with self._starts(volume).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            number = len(file.read()) + 1
+            file.write(".")
+        return number
+
     def remove(self, volume: str) -> None:
-        for path in (self._file(volume), self._file(volume).with_suffix(".lock")):
+        for path in (self._file(volume), self._file(volume).with_suffix(".lock"), self._starts(volume)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+    def _starts(self, volume: str) -> Path:
+        return self._root / "starts" / volume
 
     def _file(self, volume: str) -> Path:
         return self._root / "volumes" / f"{volume}.json"

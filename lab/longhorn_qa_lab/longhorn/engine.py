@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 import typing as t
 
 from longhorn_qa_lab.longhorn import backupstore, logs, names
@@ -30,6 +31,8 @@ class Binary:
     image: str
     plan: FaultPlan
     clock: t.Callable[[], t.Any] = logs.now
+    store_clock: t.Callable[[], t.Any] | None = None
+    """What is taken for the time in the store, where that is another."""
 
     def guard(self, command: str, arguments: str, *, prefix: str = "Failed") -> None:
         """Raise what the image says instead of doing the command, if the plan says so."""
@@ -141,7 +144,8 @@ class Engine:
             snapshot_created=created,
             labels=dict(labels),
             blocks=blocks,
-            clock=self._binary.clock,
+            clock=self._binary.store_clock or self._binary.clock,
+            seconds=self._binary.plan.of(self._binary.image).upload_seconds,
         )
         store = open_store(place, credentials, egress)
         threading.Thread(target=work.run, args=(store,), name=backup).start()
@@ -190,9 +194,11 @@ class Upload:
     labels: t.Mapping[str, str]
     blocks: t.Mapping[int, int]
     clock: t.Callable[[], t.Any]
+    seconds: float = 0.0
 
     def run(self, store: backupstore.BackupStore) -> None:
         """Upload, then tell the engine how it went; an error becomes the backup's state, as in a real replica."""
+        time.sleep(self.seconds)
         try:
             store.create(
                 volume={"Name": self.volume, "Size": str(self.size)},

@@ -9,6 +9,7 @@ from pathlib import Path
 from longhorn_qa_lab.longhorn import backupstore, engine, logs, names
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.faults import FaultPlan
+from longhorn_qa_lab.longhorn.job_bugs import NO_BUGS, JobBugs
 from longhorn_qa_lab.longhorn.jobs import Backup, JobError, Progress, Snapshot
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube
 from longhorn_qa_lab.longhorn.s3_client import Credentials, StoreError, Target
@@ -42,6 +43,7 @@ class EngineVolume:
         log: logs.Log,
         target: str,
         environment: t.Mapping[str, str],
+        bugs: JobBugs = NO_BUGS,
     ) -> None:
         self._volume = volume
         self._kube = kube
@@ -49,7 +51,8 @@ class EngineVolume:
         self._target = target
         self._credentials = Credentials.from_mapping(environment)
         self._egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
-        self._binary = engine.Binary(image=self._current_image(), plan=plan)
+        image = self._current_image()
+        self._binary = engine.Binary(image=image, plan=bugs.plan(plan, image), store_clock=bugs.clock)
         self._engine = engine.Engine(disk, self._binary, volume)
         self._backups: dict[str, str] = {}
 
@@ -137,6 +140,17 @@ class EngineVolume:
         self._log.info(f"Start Deleting backup {backup.url}")
         engine.remove_backup(self._binary, backup.url, credentials=self._credentials, egress=self._egress)
         self._log.info(f"Complete deleting backup {backup.url}")
+
+    @_telling
+    def leave_backup(self) -> None:
+        """One more backup in the store, of the newest one's snapshot, that no log and no list names."""
+        store = engine.open_store(Target.parse(self._target), self._credentials, self._egress)
+        volume = store.volume(self._volume)
+        newest = max(store.backups(self._volume), key=lambda entry: str(entry["CreatedTime"]), default=None)
+        if volume is None or newest is None:
+            raise JobError(f"volume {self._volume} has no backup yet")
+        more = {**newest, "Name": names.backup()}
+        store.create(volume=volume, backup=more, blocks={}, moment=logs.stamp(logs.now()))
 
     def cleaned_up_as(self, backup: Backup) -> str:
         return backup.url

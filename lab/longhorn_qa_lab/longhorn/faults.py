@@ -37,6 +37,7 @@ class ImageFaults:
     cli_version: int | None = None
     cli_min_version: int | None = None
     deploys: bool = True
+    upload_seconds: float = 0.0
 
     def words(self, command: str) -> str | None:
         """What this image says when the command is called; None: it does its work."""
@@ -78,14 +79,21 @@ def parse(text: str) -> FaultPlan:
     except ValueError as error:
         raise BadFaultPlan(f"{CONFIG_MAP}/{PLAN_KEY} is not JSON: {error}") from error
     images = document.get("images") if isinstance(document, dict) else None
-    if not isinstance(images, dict):
-        raise BadFaultPlan(f"{CONFIG_MAP}/{PLAN_KEY}: expected an object with the key 'images'")
+    if not isinstance(images, dict) or set(document) != {"images"}:
+        raise BadFaultPlan(f"{CONFIG_MAP}/{PLAN_KEY}: expected an object with the key 'images' and no other")
     return FaultPlan({**KNOWN.images, **{image: _image(image, entry) for image, entry in images.items()}})
+
+
+_KEYS: t.Final = frozenset(("fails", "words", "cliAPIVersion", "cliAPIMinVersion", "deploys"))
 
 
 def _image(image: str, entry: object) -> ImageFaults:
     if not isinstance(entry, dict):
         raise BadFaultPlan(f"fault plan, image {image}: expected an object")
+    unknown = sorted(set(entry) - _KEYS)
+    if unknown:
+        known = ", ".join(sorted(_KEYS))
+        raise BadFaultPlan(f"fault plan, image {image}: unknown key {', '.join(unknown)}; known: {known}")
     words = entry.get("words", {})
     fails = {}
     for name in entry.get("fails", []):

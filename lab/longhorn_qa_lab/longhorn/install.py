@@ -7,6 +7,8 @@ import time
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.errors import LabError
+from longhorn_qa_lab.longhorn import bugs as bugs_of
 from longhorn_qa_lab.longhorn import crds, faults, names, releases
 from longhorn_qa_lab.longhorn.context import CONFIG
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object, Unreachable
@@ -18,18 +20,24 @@ _RBAC: t.Final = "/apis/rbac.authorization.k8s.io/v1"
 _LABELS: t.Final = {"app": _MANAGER}
 
 
-class InstallError(RuntimeError):
+class InstallError(LabError):
     """Longhorn did not come up; the text says what was seen."""
 
 
 def install(
-    *, release: str, kubeconfig: Path, lab_dir: Path, poll_scale: float = 1.0, say: t.Callable[[str], None] = print
+    *,
+    release: str,
+    kubeconfig: Path,
+    lab_dir: Path,
+    poll_scale: float = 1.0,
+    bugs: t.Sequence[str] = (),
+    say: t.Callable[[str], None] = print,
 ) -> None:
     """Apply everything; needs an API server that is ready, but no node yet."""
     row = releases.release(release)
     say(f"Longhorn {release}: applying its manifests (state in {lab_dir})")
     with Kube(kubeconfig) as kube:
-        for collection, document in manifests(row, poll_scale=poll_scale):
+        for collection, document in manifests(row, poll_scale=poll_scale, bugs=bugs):
             kube.apply(collection, document)
 
 
@@ -59,7 +67,7 @@ def _wait(kube: Kube, *, release: str, timeout: float) -> None:
     )
 
 
-def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, Object]]:
+def manifests(release: Release, *, poll_scale: float, bugs: t.Sequence[str] = ()) -> t.Iterator[tuple[str, Object]]:
     """What is applied, in order: collection path and document."""
     yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}}
     for crd in crds.manifests():
@@ -70,7 +78,7 @@ def manifests(release: Release, *, poll_scale: float) -> t.Iterator[tuple[str, O
     yield f"{_RBAC}/clusterrolebindings", _cluster_role_binding()
     for name, data in (
         (CONFIG, {"release": release.name, "pollScale": str(poll_scale)}),
-        (faults.CONFIG_MAP, {}),
+        (faults.CONFIG_MAP, {bugs_of.PLAN_KEY: bugs_of.document({bugs_of.EVERY_VOLUME: bugs})} if bugs else {}),
         ("longhorn-default-setting", {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"}),
     ):
         config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(name), "data": data}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
-from longhorn_qa_lab.longhorn import engine, logs, names, world
+from longhorn_qa_lab.longhorn import engine, lies, logs, names, world
 from longhorn_qa_lab.longhorn.context import Context, post_event
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.disk import NoSuchVolume
@@ -130,10 +130,12 @@ class Instances:
 
     def _take_from_disk(self, volume: str, status: Object) -> None:
         state = self._c.disk.read(volume)
+        bugs = self._c.bugs.of(volume)
+        listed = {name: _backup_status(entry) for name, entry in state["backups"].items()}
         addresses = [f"tcp://{address}" for address in (state["engine"] or {}).get("replicas", {}).values()]
         status |= {
-            "snapshots": engine.snapshot_infos(state),
-            "backupStatus": {name: _backup_status(entry) for name, entry in state["backups"].items()},
+            "snapshots": lies.snapshots(engine.snapshot_infos(state), bugs),
+            "backupStatus": lies.backups(listed, bugs),
             "purgeStatus": {
                 address: {
                     "error": "",

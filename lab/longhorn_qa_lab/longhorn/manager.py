@@ -13,7 +13,8 @@ import time
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import faults, jobs, releases
+from longhorn_qa_lab.longhorn import bugs as bugs_of
+from longhorn_qa_lab.longhorn import faults, job_bugs, jobs, releases
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.logs import Log
 
@@ -45,9 +46,10 @@ def labels_of(words: t.Sequence[str]) -> dict[str, str]:
 
 def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> int:
     """One recurring job."""
-    log = Log()
     disk = Disk.from_environment(environment)
     config = disk.read_config()
+    bugs = _bugs(config, disk, options.volume)
+    log = bugs.log(options.volume)
     release = releases.release(config["release"])
     labels = {jobs.LABEL: options.snapshot_name, **labels_of(options.labels)}
     job = jobs.Job(
@@ -59,11 +61,18 @@ def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> in
         poll=release.job_poll * config["poll_scale"],
     )
 
-    def work() -> None:
-        volume = _way_to_volume(options, environment, release=release, disk=disk, plan=config["plan"], log=log)
-        jobs.Runner(job, volume, release=release, log=log, sleep=time.sleep).run()
+    def way() -> jobs.Volume:
+        return _way_to_volume(options, environment, release=release, disk=disk, plan=config["plan"], log=log, bugs=bugs)
 
-    return jobs.execute(work, log)
+    def work() -> None:
+        jobs.Runner(bugs.job(job), bugs.volume(way()), release=release, log=log, sleep=time.sleep).run()
+
+    return 0 if bugs.idle else bugs.end(jobs.execute(work, log), way)
+
+
+def _bugs(config: t.Mapping[str, t.Any], disk: Disk, volume: str) -> job_bugs.JobBugs:
+    found = bugs_of.parse(config.get("bugs", "")).of(volume)
+    return job_bugs.JobBugs(found, disk.count_start(volume)) if found else job_bugs.NO_BUGS
 
 
 def _way_to_volume(
@@ -74,6 +83,7 @@ def _way_to_volume(
     disk: Disk,
     plan: str,
     log: Log,
+    bugs: job_bugs.JobBugs,
 ) -> jobs.Volume:
     if release.jobs_through == "api":
         import random
@@ -94,6 +104,7 @@ def _way_to_volume(
         log=log,
         target=options.backuptarget,
         environment=environment,
+        bugs=bugs,
     )
 
 

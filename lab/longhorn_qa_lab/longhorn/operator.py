@@ -11,7 +11,7 @@ import datetime as dt
 import time
 import typing as t
 
-from longhorn_qa_lab.longhorn import cron_jobs, decide, faults, logs, names, settings, workloads, world
+from longhorn_qa_lab.longhorn import bugs, cron_jobs, decide, faults, logs, names, settings, workloads, world
 from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_event, set_value, write_config
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.instances import Instances
@@ -21,11 +21,19 @@ from longhorn_qa_lab.longhorn.kube import ApiError
 class Operator:
     """The loop and its passes."""
 
-    def __init__(self, context: Context, clock: t.Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        context: Context,
+        clock: t.Callable[[], float] = time.monotonic,
+        *,
+        mischief: t.Callable[[Object], None] | None = None,
+    ) -> None:
         self._c = context
         self._w = context.cluster
         self._instances = Instances(context, clock)
+        self._mischief = mischief
         self._said: dict[str, str] = {}
+        self._read: dict[str, str] = {}
 
     def prepare(self) -> None:
         """What a manager makes at its start: settings, its node, the default engine image, instance managers."""
@@ -54,13 +62,15 @@ class Operator:
 
     def step(self) -> None:
         """One pass; trouble with one object never keeps the others waiting."""
-        self._guarded("configuration", self._read_plan)
+        self._guarded("configuration", self._read_plans)
         for image in self._w.all(world.ENGINE_IMAGES):
             self._guarded(f"engine image {image['metadata']['name']}", self._engine_image, image)
         for manager in self._w.all(world.INSTANCE_MANAGERS):
             self._guarded(f"instance manager {manager['metadata']['name']}", self._instance_manager, manager)
         for volume in self._w.all(world.VOLUMES):
             self._guarded(f"volume {volume['metadata']['name']}", self._volume, volume)
+            if self._mischief is not None:
+                self._guarded(f"bugs of volume {volume['metadata']['name']}", self._mischief, volume)
         for part in (world.REPLICAS, world.ENGINES):
             for document in self._w.all(part):
                 self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
@@ -104,19 +114,32 @@ class Operator:
             )
             self._w.create(world.INSTANCE_MANAGERS, manager)
 
-    def _read_plan(self) -> None:
-        """Take a changed fault plan; a bad one is reported once and the old one stays."""
+    def _read_plans(self) -> None:
+        """Take changed plans of faults and bugs; a bad one is reported once, and the one before stays."""
         found = self._w.find(world.CONFIG_MAPS, faults.CONFIG_MAP)
-        text = ((found or {}).get("data") or {}).get(faults.PLAN_KEY, "")
-        if text == self._c.plan_text:
-            return
-        self._c.plan_text = text
-        try:
-            self._c.plan = faults.parse(text)
-        except faults.BadFaultPlan as error:
-            self._c.log.error(str(error))
-            return
-        write_config(self._c)
+        data = (found or {}).get("data") or {}
+        known = {faults.PLAN_KEY: self._take_faults, bugs.PLAN_KEY: self._take_bugs}
+        surplus = sorted(set(data) - set(known))
+        if surplus and self._read.get("surplus") != str(surplus):
+            self._read["surplus"] = str(surplus)
+            self._c.log.error(f"{faults.CONFIG_MAP}: unknown key {', '.join(surplus)}; known: {', '.join(known)}")
+        for key, take in known.items():
+            text = data.get(key, "")
+            if text == self._read.get(key, ""):
+                continue
+            self._read[key] = text
+            try:
+                take(text)
+            except (faults.BadFaultPlan, bugs.BadBugPlan) as error:
+                self._c.log.error(f"{faults.CONFIG_MAP}/{key} is refused, the one before stays: {error}")
+                continue
+            write_config(self._c)
+
+    def _take_faults(self, text: str) -> None:
+        self._c.plan, self._c.plan_text = faults.parse(text), text
+
+    def _take_bugs(self, text: str) -> None:
+        self._c.bugs, self._c.bugs_text = bugs.parse(text), text
 
     # --- engine images and instance managers ---
 
@@ -249,6 +272,7 @@ class Operator:
                 service_account=self._c.service_account,
                 target=target,
             )
+            wanted = cron_jobs.with_bugs(wanted, self._c.bugs.of(name))
             known = there.pop(wanted["metadata"]["name"], None)
             if job["task"] == "backup" and self._c.release.target_in_command and not target.url:
                 raise ApiError(

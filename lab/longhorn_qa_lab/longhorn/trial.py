@@ -12,7 +12,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import names
+from longhorn_qa_lab.longhorn import bugs, faults, names
 from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object
 
 _MANAGER: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}/services/longhorn-backend:9500/proxy/v1"
@@ -82,6 +82,11 @@ class Trial:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{what}: not seen within {self._patience:g} s")
             time.sleep(0.1)
+
+    def bugs(self, plan: t.Mapping[str, t.Sequence[str]]) -> None:
+        """Switch bugs on, per volume; the ones before are off."""
+        path = f"{_NAMESPACED['configmaps']}/{faults.CONFIG_MAP}"
+        self.kube.merge(path, {"data": {bugs.PLAN_KEY: bugs.document(plan)}})
 
     def store(self) -> None:
         """An S3 server of the lab, its Secret, and the backup target."""

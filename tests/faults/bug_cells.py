@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab with one cell per bug switch: recorded by the product, judged by the product, and compared with bugs.yml.
+
+Bugs are switched per volume, so that many of them share one lab and two recordings, which run side by side: cells whose
+Jobs are made by hand, and cells that wait for the schedule.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from longhorn_qa_lab import playbook
+from longhorn_qa_lab.longhorn.trial import BUCKET, SECRET, STUBS, Cell, Trial
+
+RELEASE: t.Final = "2020-06"
+PLAYBOOK: t.Final = Path(__file__).with_name("bugs.yml")
+TABLE: t.Final[dict[str, t.Any]] = yaml.safe_load(
+    (Path(__file__).parents[1] / "expected" / "bugs.yml").read_text(encoding="utf-8")
+)
+BUGS: t.Final[dict[str, dict[str, t.Any]]] = TABLE["bugs"]
+BY_HAND, BY_TICK = "by hand", "by tick"
+CONTROLS: t.Final[dict[str, dict[str, t.Any]]] = {
+    "control-snapshot": {"cell": {"task": "snapshot", "invocations": BY_HAND}, "changes": {}},
+    "control-backup": {"cell": {"task": "backup", "invocations": BY_HAND}, "changes": {}},
+    "control-tick": {"cell": {"task": "snapshot", "invocations": BY_TICK}, "changes": {}},
+}
+INVOCATIONS: t.Final = {BY_HAND: 3, BY_TICK: 1}
+CRON: t.Final = {BY_HAND: "0 0 29 2 *", BY_TICK: "* * * * *"}
+LATEST_START: t.Final = 30
+"""The second of a minute after which the recording might begin too late for the tick that begins the next minute."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the report says of one cell."""
+
+    checks: dict[str, str]
+    summaries: dict[str, str]
+
+
+def row(name: str) -> dict[str, t.Any]:
+    return BUGS.get(name) or CONTROLS[name]
+
+
+def expected(name: str, checks: t.Iterable[str]) -> dict[str, str]:
+    """The verdict of every check on this cell: those without a bug, but for the changes."""
+    cell, rest = row(name)["cell"], TABLE["without_a_bug"]
+    known = {**rest[cell["invocations"]], **rest[cell["task"]], **row(name)["changes"]}
+    return {check: known.get(check, rest["every_other_check"]) for check in checks}
+
+
+def run(trial: Trial, names: t.Sequence[str], folder: Path, kubeconfig: Path) -> dict[str, Judged]:
+    """All of it, for these bugs and controls."""
+    cells = {name: _cell(name) for name in names}
+    ways = {way: [cells[n] for n in names if row(n)["cell"]["invocations"] == way] for way in (BY_HAND, BY_TICK)}
+    trial.store()
+    trial.engine_image(STUBS["nc"])
+    trial.bugs({name: [name] for name in names if name in BUGS})
+    trial.prepare(list(cells.values()))
+    trial.add_jobs(list(cells.values()), cron=CRON[BY_HAND])
+    if ways[BY_TICK]:
+        trial.invoke(ways[BY_TICK], "before")
+        while time.gmtime().tm_sec > LATEST_START:
+            time.sleep(0.5)
+        trial.add_jobs(ways[BY_TICK], cron=CRON[BY_TICK])
+    calls = [_call(folder / way.replace(" ", "-"), way, group, kubeconfig) for way, group in ways.items() if group]
+    _side_by_side(calls)
+    found: dict[str, Judged] = {}
+    for call in calls:
+        found |= judged(call.folder / "report.json")
+    return found
+
+
+def judged(report: Path) -> dict[str, Judged]:
+    """By volume, which here is the bug's name."""
+    document = json.loads(report.read_text(encoding="utf-8"))
+    return {
+        cell["volume"]: Judged(
+            {check["check"]: check["verdict"] for check in cell["checks"]},
+            {check["check"]: check["summary"] for check in cell["checks"]},
+        )
+        for part in document["runs"]
+        for cell in part["cells"]
+    }
+
+
+def _cell(name: str) -> Cell:
+    return Cell(volume=name, image=STUBS["nc"], task=row(name)["cell"]["task"], job="c-bug")
+
+
+def _call(folder: Path, way: str, cells: t.Sequence[Cell], kubeconfig: Path) -> playbook.Call:
+    variables: dict[str, object] = {
+        "history": str(folder / "history"),
+        "report_dir": str(folder),
+        "release": RELEASE,
+        "invocations": INVOCATIONS[way],
+        "trigger": way == BY_HAND,
+        "store": {"url": f"s3://{BUCKET}@us-east-1/", "credential_secret": SECRET},
+        "cells": [
+            {
+                "volume": cell.volume,
+                "task": cell.task,
+                "job": cell.job,
+                "cronjob": cell.cron_job,
+                "cron": CRON[way],
+                "retain": 1,
+                "engine_image": cell.image,
+                "faults": ["snapshot-delete", *(["backup-delete"] if cell.task == "backup" else [])],
+            }
+            for cell in cells
+        ],
+    }
+    return playbook.Call(name=str(PLAYBOOK), variables=variables, folder=folder, kubeconfig=kubeconfig)
+
+
+def _side_by_side(calls: t.Sequence[playbook.Call]) -> None:
+    errors: list[Exception] = []
+
+    def one(call: playbook.Call) -> None:
+        try:
+            playbook.run(call)
+        except Exception as error:  # noqa: BLE001 - raised again below, in the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

@@ -10,10 +10,9 @@ const HEAD = 22, STEP = 16, BAR = 11, LEFT = 13 * 16, MIN_WIDTH = 6;
 const overview = JSON.parse($("overview").textContent);
 const rowsBox = $("rows"), space = $("space");
 let since = 0, until = 0, pad = 5;
-let shown = [], offsets = [0], current = null, moment = null, raf = 0;
+let shown = [], offsets = [0], current = null, moment = null, raf = 0, started = false;
 const drawn = new Map(), cache = new Map();
-const utc = d3.utcFormat("%Y-%m-%d %H:%M:%S");
-const clock = (s) => utc(new Date(s * 1000));
+const clock = (s) => new Date(s * 1000).toISOString().slice(0, 19).replace("T", " ");
 
 async function unpack(id) {
   const node = $(id);
@@ -47,13 +46,17 @@ function refilter() {
   for (const entry of shown) offsets.push(offsets[offsets.length - 1] + height(entry.item));
   space.style.setProperty("height", offsets[offsets.length - 1] + "px");
   $("no-rows").hidden = shown.length > 0;
-  for (const row of document.querySelectorAll("tr[data-cell]")) row.hidden = !matches(overview.cells[Number(row.dataset.cell)], true);
-  const only = filters.check.value;
-  for (const node of document.querySelectorAll("[data-check-column]")) node.hidden = only !== "" && node.dataset.checkColumn !== only;
+  if (started) filterTable();
   for (const row of drawn.values()) row.remove();
   drawn.clear();
   $("count").textContent = shown.filter((entry) => entry.item.verdict).length + " of " + overview.cells.filter((item) => item.verdict && item.run === Number(filters.run.value)).length + " volumes";
   draw();
+}
+function filterTable() {
+  const only = filters.check.value;
+  for (const row of document.querySelectorAll("tr[data-cell]")) row.hidden = !matches(overview.cells[Number(row.dataset.cell)], true);
+  for (const node of document.querySelectorAll("[data-check-column]")) node.hidden = only !== "" && node.dataset.checkColumn !== only;
+  for (const part of document.querySelectorAll(".part")) part.hidden = part.querySelector("tr[data-cell]:not([hidden])") === null;
 }
 const height = (item) => HEAD + STEP * item.lanes.reduce((sum, lane) => sum + lane[1], 0) + 6;
 
@@ -90,7 +93,8 @@ function paintAxis() {
 
 // --- rows --------------------------------------------------------------------------------------------------------
 function draw() {
-  const top = rowsBox.scrollTop - 200, bottom = rowsBox.scrollTop + rowsBox.clientHeight + 200;
+  const ahead = started ? 200 : 0;
+  const top = rowsBox.scrollTop - ahead, bottom = rowsBox.scrollTop + rowsBox.clientHeight + ahead;
   const printing = document.documentElement.dataset.print === "1";
   const near = [];
   for (let place = d3bisect(offsets, top); place < shown.length && (offsets[place] < bottom || (printing && place < 60)); place++) near.push(place);
@@ -169,7 +173,8 @@ function build(mark) {
     .attr("data-kind", mark.k).attr("aria-label", label(mark));
   group.append("path").attr("class", "shape");
   if (mark.t !== null) group.append("rect").attr("class", "hatch");
-  group.append("text").attr("class", "sign").attr("aria-hidden", "true").text(sign(mark));
+  const text = sign(mark);
+  if (text) group.append("text").attr("class", "sign").attr("aria-hidden", "true").text(text);
 }
 const sign = (mark) => (mark.o === "store" ? "◧" : mark.o === "api" ? "◨" : mark.k === "retry" ? "↻" : "") + SIGNS[mark.st];
 function shape(mark) {
@@ -370,5 +375,6 @@ pane.call(zoom).on("dblclick.zoom", null);
 sync();
 refilter();
 follow();
+started = true;
 document.documentElement.dataset.ready = "1";
 })();

@@ -9,6 +9,7 @@ becomes markup: here it is escaped, there it is only ever the text of a node.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
 import json
@@ -28,6 +29,8 @@ Document = dict[str, t.Any]
 
 SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive", "broken": "✗ broken"}
 MAX_ROWS = 8  # of one lane: what overlaps more is drawn over
+
+_PART = 50  # rows of the table of checks
 
 _STACKED = ("jobs", "pods", "snapshots", "backups", "faults")
 
@@ -137,6 +140,7 @@ def _duration(lanes: Document) -> str:
     return (f"{hours} h " if hours else "") + f"{rest // 60} min {rest % 60} s"
 
 
+@functools.lru_cache(maxsize=65536)
 def _seconds(moment: str) -> float:
     parsed: datetime | None = parse_time(moment)
     return parsed.timestamp() if parsed is not None else 0.0
@@ -170,17 +174,26 @@ def _names(cells: Iterable[_Cell]) -> list[str]:
 
 
 def _table(cells: Sequence[_Cell]) -> Iterator[str]:
+    """In parts, because a browser lays out only those that are in sight, and never one table of thousands of cells."""
     names = _names(cells)
+    rows = [(index, item, item.cell) for index, item in enumerate(cells) if item.cell is not None]
     yield '<section aria-labelledby="checks-title"><h2 id="checks-title">Checks</h2>'
-    yield '<div class="scroll" id="checks" role="group" tabindex="0" aria-labelledby="checks-title"><table>'
-    yield "<caption>One row for each volume; a button opens the evidence.</caption><thead><tr>"
-    yield '<th scope="col">volume</th><th scope="col">verdict</th>'
+    yield '<p class="hint">One row for each volume; a button opens the evidence.</p>'
+    yield '<div class="scroll" id="checks" role="group" tabindex="0" aria-labelledby="checks-title">'
+    for start in range(0, len(rows), _PART):
+        part = rows[start : start + _PART]
+        yield from _part(part, names, f"volumes {start + 1} to {start + len(part)} of {len(rows)}")
+    yield "</div></section>"
+
+
+def _part(rows: Sequence[tuple[int, _Cell, Document]], names: Sequence[str], caption: str) -> Iterator[str]:
+    yield f'<div class="part"><table><caption>{caption}</caption><thead><tr>'
+    yield '<th scope="col" class="c-volume">volume</th><th scope="col" class="c-verdict">verdict</th>'
     yield "".join(f'<th scope="col" data-check-column="{_escape(name)}">{_escape(name)}</th>' for name in names)
     yield "</tr></thead><tbody>"
-    for index, item in enumerate(cells):
-        if item.cell is not None:
-            yield _row(index, item, item.cell, names)
-    yield "</tbody></table></div></section>"
+    for index, item, cell in rows:
+        yield _row(index, item, cell, names)
+    yield "</tbody></table></div>"
 
 
 def _row(index: int, item: _Cell, cell: Document, names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ import unicodedata
 
 def one_line(text: str) -> str:
     """The text without what moves a cursor, colours, reverses or hides: such characters are shown as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         char if char == " " or (char.isprintable() and _plain_width(char)) else _escape(char) for char in text
     )
@@ -15,6 +17,8 @@ def one_line(text: str) -> str:
 
 def xml_text(text: str) -> str:
     """The text with only characters that XML 1.0 allows; others are shown as escapes, line ends are kept."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if char == "\n" or (char.isprintable() and _in_xml(char)) else _escape(char) for char in text)
 
 

@@ -129,6 +129,15 @@ def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
             "no cell can be conclusive: this release deletes backups with the default engine image, which is not known "
             "to fail. Make one of the stub images the default engine image for the run"
         )
+    if (
+        intended.cells
+        and intended.invocations >= 1
+        and all(cell.retain >= intended.invocations for cell in intended.cells)
+    ):
+        problems.append(
+            f"no cell can be conclusive: {intended.invocations} invocations of each job do not go beyond retain, so nothing "
+            "has to be deleted. Record more invocations than retain"
+        )
     return problems
 
 

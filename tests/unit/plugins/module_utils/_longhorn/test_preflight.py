@@ -137,3 +137,12 @@ def test_events_beyond_the_budget_are_a_remark() -> None:
 )
 def test_the_clock_is_told(offset: float | None, words: str) -> None:
     assert words in text(page(seen={"clock_offset": offset}))
+
+
+@pytest.mark.parametrize(
+    ("invocations", "possible"),
+    [pytest.param(1, False, id="as many as retain"), pytest.param(2, True, id="one more than retain")],
+)
+def test_a_run_in_which_no_deletion_is_due_is_stopped(invocations: int, *, possible: bool) -> None:
+    problems = page(invocations=invocations).problems
+    assert ("do not go beyond retain" in "".join(problems)) is not possible

@@ -5,7 +5,7 @@
 #   LONGHORN=v1.0.1           which simulated Longhorn to run    (scenario)
 #   INVOCATIONS=3             how many invocations per job       (scenario)
 #   KEEP=1                    leave the lab running afterwards   (scenario)
-#   ARGS="..."                handed to the command as it is     (scenario, bench)
+#   ARGS="..."                handed to the command as it is     (scenario, faults, bench)
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -18,7 +18,7 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible
 BIN := .venv/bin
 scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 
-.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact bench changelog lock assets clean distclean
+.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults bench changelog lock assets clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r left right; do printf '%-20s %s\n' "$$left" "$$right"; done
@@ -55,6 +55,9 @@ molecule: setup ## the procedure as a molecule scenario, in a lab
 
 artefact: setup ## build the Galaxy artefact, install it elsewhere, run a playbook from it
 	@$(BIN)/python build/test.py --group artefact
+
+faults: setup ## the long suites: faults of the control plane, and every bug switch of the lab
+	@$(BIN)/python -m pytest -q tests/faults $(ARGS)
 
 bench: setup ## times and sizes, as a table
 	@$(BIN)/python -m tests.bench $(ARGS)

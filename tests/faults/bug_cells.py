@@ -17,7 +17,10 @@ from pathlib import Path
 import yaml
 
 from longhorn_qa_lab import playbook
+from longhorn_qa_lab.bringup import Options
+from longhorn_qa_lab.lab import running
 from longhorn_qa_lab.longhorn.trial import BUCKET, SECRET, STUBS, Cell, Trial
+from longhorn_qa_lab.progress import Progress
 
 RELEASE: t.Final = "2020-06"
 PLAYBOOK: t.Final = Path(__file__).with_name("bugs.yml")
@@ -31,7 +34,6 @@ CONTROLS: t.Final[dict[str, dict[str, t.Any]]] = {
     "control-backup": {"cell": {"task": "backup", "invocations": BY_HAND}, "changes": {}},
     "control-tick": {"cell": {"task": "snapshot", "invocations": BY_TICK}, "changes": {}},
 }
-INVOCATIONS: t.Final = {BY_HAND: 3, BY_TICK: 1}
 CRON: t.Final = {BY_HAND: "0 0 29 2 *", BY_TICK: "* * * * *"}
 LATEST_START: t.Final = 30
 """The second of a minute after which the recording might begin too late for the tick that begins the next minute."""
@@ -56,8 +58,27 @@ def expected(name: str, checks: t.Iterable[str]) -> dict[str, str]:
     return {check: known.get(check, rest["every_other_check"]) for check in checks}
 
 
-def run(trial: Trial, names: t.Sequence[str], folder: Path, kubeconfig: Path) -> dict[str, Judged]:
-    """All of it, for these bugs and controls."""
+def judged_in_a_lab(name: str, bugs: t.Sequence[str], *, folder: Path, by_hand: int = 3) -> dict[str, Judged]:
+    """A lab of this name, used once, for these bugs and controls."""
+    options = Options(name=name, release=RELEASE, poll_scale=0.2, time_scale=0.2)
+    with running(options, Progress()) as started:
+        trial = Trial(started.kubeconfig, patience=120.0)
+        with trial.kube:
+            return _run(trial, bugs, folder=folder, by_hand=by_hand, kubeconfig=started.kubeconfig)
+
+
+def differing(name: str, found: t.Mapping[str, Judged]) -> dict[str, str]:
+    """What the report says where it is not what the table says."""
+    seen = found[name]
+    wanted = expected(name, seen.checks)
+    return {
+        check: f"{wanted[check]} was expected, {verdict} was found: {seen.summaries[check]}"
+        for check, verdict in seen.checks.items()
+        if verdict != wanted[check]
+    }
+
+
+def _run(trial: Trial, names: t.Sequence[str], *, folder: Path, by_hand: int, kubeconfig: Path) -> dict[str, Judged]:
     cells = {name: _cell(name) for name in names}
     ways = {way: [cells[n] for n in names if row(n)["cell"]["invocations"] == way] for way in (BY_HAND, BY_TICK)}
     trial.store()
@@ -70,7 +91,17 @@ def run(trial: Trial, names: t.Sequence[str], folder: Path, kubeconfig: Path) ->
         while time.gmtime().tm_sec > LATEST_START:
             time.sleep(0.5)
         trial.add_jobs(ways[BY_TICK], cron=CRON[BY_TICK])
-    calls = [_call(folder / way.replace(" ", "-"), way, group, kubeconfig) for way, group in ways.items() if group]
+    invocations = {BY_HAND: by_hand, BY_TICK: 1}
+    calls = [
+        playbook.Call(
+            name=str(PLAYBOOK),
+            variables=_variables(folder / way, way=way, cells=group, invocations=invocations[way]),
+            folder=folder / way,
+            kubeconfig=kubeconfig,
+        )
+        for way, group in ways.items()
+        if group
+    ]
     _side_by_side(calls)
     found: dict[str, Judged] = {}
     for call in calls:
@@ -95,12 +126,12 @@ def _cell(name: str) -> Cell:
     return Cell(volume=name, image=STUBS["nc"], task=row(name)["cell"]["task"], job="c-bug")
 
 
-def _call(folder: Path, way: str, cells: t.Sequence[Cell], kubeconfig: Path) -> playbook.Call:
-    variables: dict[str, object] = {
+def _variables(folder: Path, *, way: str, cells: t.Sequence[Cell], invocations: int) -> dict[str, object]:
+    return {
         "history": str(folder / "history"),
         "report_dir": str(folder),
         "release": RELEASE,
-        "invocations": INVOCATIONS[way],
+        "invocations": invocations,
         "trigger": way == BY_HAND,
         "store": {"url": f"s3://{BUCKET}@us-east-1/", "credential_secret": SECRET},
         "cells": [
@@ -117,7 +148,6 @@ def _call(folder: Path, way: str, cells: t.Sequence[Cell], kubeconfig: Path) -> 
             for cell in cells
         ],
     }
-    return playbook.Call(name=str(PLAYBOOK), variables=variables, folder=folder, kubeconfig=kubeconfig)
 
 
 def _side_by_side(calls: t.Sequence[playbook.Call]) -> None:

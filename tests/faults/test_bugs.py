@@ -8,22 +8,14 @@ import typing as t
 import pytest
 from tests.faults import bug_cells
 
-from longhorn_qa_lab.bringup import Options
-from longhorn_qa_lab.lab import running
 from longhorn_qa_lab.longhorn.bugs import BUGS
-from longhorn_qa_lab.longhorn.trial import Trial
-from longhorn_qa_lab.progress import Progress
 
 NAMES = (*bug_cells.CONTROLS, *bug_cells.BUGS)
 
 
 @pytest.fixture(scope="module")
 def found(lab_root: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bug_cells.Judged]:
-    options = Options(name="bugs", release=bug_cells.RELEASE, poll_scale=0.2, time_scale=0.2)
-    with running(options, Progress()) as started:
-        trial = Trial(started.kubeconfig, patience=120.0)
-        with trial.kube:
-            return bug_cells.run(trial, NAMES, tmp_path_factory.mktemp("bugs"), started.kubeconfig)
+    return bug_cells.judged_in_a_lab("bugs", NAMES, folder=tmp_path_factory.mktemp("bugs"))
 
 
 def test_every_switch_of_the_lab_is_in_the_table() -> None:
@@ -32,7 +24,4 @@ def test_every_switch_of_the_lab_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bug_changes_what_it_should_and_nothing_else(found: t.Mapping[str, bug_cells.Judged], name: str) -> None:
-    seen = found[name]
-    wanted = bug_cells.expected(name, seen.checks)
-    differing = {check: seen.summaries[check] for check in wanted if wanted[check] != seen.checks[check]}
-    assert seen.checks == wanted, differing
+    assert bug_cells.differing(name, found) == {}

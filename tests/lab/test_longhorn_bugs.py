@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -15,11 +16,13 @@ from longhorn_qa_lab.longhorn.job_bugs import NO_BUGS, JobBugs
 from longhorn_qa_lab.longhorn.jobs import Job
 from longhorn_qa_lab.longhorn.refusals import Refusals
 
-if t.TYPE_CHECKING:
-    from pathlib import Path
-
 STUB = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
 JOB = Job(volume="vol", name="job", labels={}, retain=1, backup=True, poll=0.0)
+
+
+def test_every_switch_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
+    assert [name for name, bug in bugs.BUGS.items() if f"| `{name}` | {bug.actor} | {bug.does} |" not in text] == []
 
 
 def at(turn: int, *found: str) -> JobBugs:

@@ -50,7 +50,7 @@ BUGS: t.Final[t.Mapping[str, Bug]] = {
     "event-lost": Bug("API server", "refuses the CronJob's events"),
     "event-of-an-earlier-job": Bug("API server", "has them refused, and has the same of an earlier CronJob instead"),
     "tick-missed": Bug(
-        "manager", "sets the CronJob's last scheduled time to the coming tick, once; the schedule must be every minute"
+        "manager", "has a tick of an every-minute CronJob taken for served, once"
     ),
     "tick-twice": Bug("manager", "makes a second Job for a tick when the first is over, once"),
     "outlives-next-tick": Bug("job", "the second Job runs until the next minute has begun"),

@@ -135,8 +135,8 @@ def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
         and all(cell.retain >= intended.invocations for cell in intended.cells)
     ):
         problems.append(
-            f"no cell can be conclusive: {intended.invocations} invocations of each job do not go beyond retain, so nothing "
-            "has to be deleted. Record more invocations than retain"
+            f"no cell can be conclusive: {intended.invocations} invocations of each job do not go beyond retain, so "
+            "nothing has to be deleted. Record more invocations than retain"
         )
     return problems
 

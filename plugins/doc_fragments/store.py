@@ -3,29 +3,7 @@
 
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    """Where a backup store is, and with whose credentials it is listed."""
-
-    DOCUMENTATION = r"""
-options:
-  store:
-    description:
-      - The backup store, to list what it really holds. Needs the Python library boto3 where the module runs.
-      - Without this option, or without boto3, nothing is claimed about the store.
-    type: dict
-    suboptions:
-      url:
-        description:
-          - The backup target as Longhorn has it, C(s3://<bucket>@<region>/<path>).
-        type: str
-        required: true
-      credential_secret:
-        description:
-          - Name of the Secret with C(AWS_ACCESS_KEY_ID), C(AWS_SECRET_ACCESS_KEY) and, where needed, C(AWS_ENDPOINTS)
-            and C(AWS_CERT).
-        type: str
-        required: true
+_PLACE = """
       credential_namespace:
         description:
           - Namespace of the Secret. Empty means O(namespace).
@@ -45,3 +23,46 @@ options:
         type: str
         default: ""
 """
+
+
+class ModuleDocFragment:
+    """Where a backup store is, and with whose credentials it is listed; ``set`` is the one that Longhorn has."""
+
+    DOCUMENTATION = f"""
+options:
+  store:
+    description:
+      - The backup store, to list what it really holds. Needs the Python library boto3 where the module runs.
+      - Without this option, or without boto3, nothing is claimed about the store.
+    type: dict
+    suboptions:
+      url:
+        description:
+          - The backup target as Longhorn has it, C(s3://<bucket>@<region>/<path>).
+        type: str
+        required: true
+      credential_secret:
+        description:
+          - Name of the Secret with C(AWS_ACCESS_KEY_ID), C(AWS_SECRET_ACCESS_KEY) and, where needed, C(AWS_ENDPOINTS)
+            and C(AWS_CERT).
+        type: str
+        required: true{_PLACE}"""
+
+    SET = f"""
+options:
+  store:
+    description:
+      - The backup store, as far as it is not the one that is set as Longhorn's backup target. Needs the Python library
+        boto3 where the module runs; without it nothing is claimed about the store.
+    type: dict
+    suboptions:
+      url:
+        description:
+          - The backup target, C(s3://<bucket>@<region>/<path>). Empty means the one that is set in Longhorn.
+        type: str
+        default: ""
+      credential_secret:
+        description:
+          - Name of the Secret with the credentials; needed with O(store.url).
+        type: str
+        default: ""{_PLACE}"""

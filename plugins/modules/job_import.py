@@ -21,6 +21,7 @@ description:
     check C(history-complete).
 extends_documentation_fragment:
   - longhorn.qa.common.release
+  - longhorn.qa.cells.found
   - longhorn.qa.attributes.local
 attributes:
   check_mode:
@@ -52,57 +53,6 @@ options:
     description:
       - Empty means that the image of the recurring jobs decides. Without any release only what holds for all of them
         is judged.
-  expect:
-    description:
-      - The cells the dump is about, and what was expected of them.
-      - Empty means a cell for each recurring job's CronJob in the dump, and no deletion expected to fail or succeed.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      volume:
-        description: The volume.
-        type: str
-        required: true
-      task:
-        description: What the recurring job does.
-        type: str
-        choices: [snapshot, backup]
-        required: true
-      job:
-        description: Name of the recurring job.
-        type: str
-        required: true
-      cronjob:
-        description: Name of its CronJob.
-        type: str
-        required: true
-      cron:
-        description: Its schedule.
-        type: str
-        default: ""
-      retain:
-        description: How many snapshots or backups it keeps.
-        type: int
-        default: 1
-      engine_image:
-        description: The volume's engine image; empty for the default one.
-        type: str
-        default: ""
-      faults:
-        description:
-          - The deletions that were made to fail. An empty list is a control, whose clean-up must work.
-          - Left out, nothing is expected either way.
-        type: list
-        elements: str
-        choices: [snapshot-delete, backup-delete]
-  default_engine_faults:
-    description:
-      - The deletions that the default engine image was made to fail.
-    type: list
-    elements: str
-    choices: [snapshot-delete, backup-delete]
-    default: []
 seealso:
   - module: longhorn.qa.job_report
 """
@@ -155,32 +105,17 @@ import_warnings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, job_import
 from ansible_collections.longhorn.qa.plugins.module_utils._module.argspec import namespace_spec, release_spec
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
-FAULTS = ["snapshot-delete", "backup-delete"]
-CELL = {
-    "volume": {"type": "str", "required": True},
-    "task": {"type": "str", "choices": ["snapshot", "backup"], "required": True},
-    "job": {"type": "str", "required": True},
-    "cronjob": {"type": "str", "required": True},
-    "cron": {"type": "str", "default": ""},
-    "retain": {"type": "int", "default": 1},
-    "engine_image": {"type": "str", "default": ""},
-    "faults": {"type": "list", "elements": "str", "choices": FAULTS},
-}
-SPEC = {
-    "dump": {"type": "path", "required": True},
-    "history": {"type": "path", "required": True},
-    "expect": {"type": "list", "elements": "dict", "default": [], "options": CELL},
-    "default_engine_faults": {"type": "list", "elements": "str", "choices": FAULTS, "default": []},
-}
+SPEC = {"dump": {"type": "path", "required": True}, "history": {"type": "path", "required": True}}
 
 
 def main() -> None:
     """Options in, result or failure out."""
-    module = AnsibleModule(argument_spec={**namespace_spec(), **release_spec(), **SPEC}, supports_check_mode=True)
+    spec = {**namespace_spec(), **release_spec(), **cell_options.found_spec(), **SPEC}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     try:
         result = job_import.run(module.params, check_mode=module.check_mode)
     except LonghornQAError as error:

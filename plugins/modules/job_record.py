@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
   - longhorn.qa.common.release
+  - longhorn.qa.cells
   - longhorn.qa.store
   - longhorn.qa.attributes
 attributes:
@@ -42,49 +43,6 @@ options:
       - Folder of the history, on the host that executes the module. It is made if needed.
     type: path
     required: true
-  cells:
-    description:
-      - The volumes to record, each with its recurring job, as the filter P(longhorn.qa.cells#filter) plans them.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      volume:
-        description: Name of the volume.
-        type: str
-        required: true
-      task:
-        description: What the recurring job does.
-        type: str
-        required: true
-        choices: [snapshot, backup]
-      job:
-        description: Name of the recurring job.
-        type: str
-        required: true
-      cronjob:
-        description: Name of the CronJob that Longhorn made for it.
-        type: str
-        required: true
-      cron:
-        description: Its schedule.
-        type: str
-        default: ""
-      retain:
-        description: How many snapshots or backups it keeps.
-        type: int
-        default: 1
-      engine_image:
-        description: The volume's engine image; empty for the default one.
-        type: str
-        default: ""
-      faults:
-        description:
-          - The deletions that are expected to fail; an empty list for a control, whose clean-up must succeed.
-          - Without it nothing is expected, only the contract is judged.
-        type: list
-        elements: str
-        choices: [snapshot-delete, backup-delete]
   invocations:
     description:
       - How many invocations to wait for, per cell.
@@ -105,13 +63,6 @@ options:
       - Identity of the run, for the history.
     type: str
     default: ""
-  default_engine_faults:
-    description:
-      - The deletions that fail with the default engine image.
-    type: list
-    elements: str
-    choices: [snapshot-delete, backup-delete]
-    default: []
 seealso:
   - module: longhorn.qa.job_report
   - module: longhorn.qa.job_trigger

@@ -157,6 +157,13 @@ class TestVerdicts:
             "audit_report_dir": str(report),
         }
 
+    def test_live_audit(self, run: Run, ansible: StandIn, report: Path, verdict: str, status: int) -> None:
+        ansible.reports(f'{{"verdict": "{verdict}"}}', into=report)
+        ended, out, _ = run("audit", "--live", "--longhorn", "v1.0.1", "--report", str(report))
+        assert (ended, last_line(out)) == (status, f"VERDICT {verdict}")
+        assert ansible.arguments.startswith("longhorn.qa.audit ")
+        assert ansible.variables == {"audit_longhorn_release": "v1.0.1", "audit_report_dir": str(report)}
+
     def test_rejudge(self, run: Run, ansible: StandIn, report: Path, tmp_path: Path, verdict: str, status: int) -> None:
         ansible.reports(f'{{"verdict": "{verdict}"}}', into=report)
         ended, out, _ = run("rejudge", str(tmp_path), "--report", str(report))
@@ -317,6 +324,7 @@ def test_a_dump_that_is_no_folder_is_refused(run: Run, ansible: StandIn, tmp_pat
         ["lab", "up", "--port", "80"],
         ["lab"],
         ["audit"],
+        ["audit", "dump", "--live"],
         [],
     ],
     ids=" ".join,

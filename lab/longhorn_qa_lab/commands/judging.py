@@ -14,13 +14,12 @@ from longhorn_qa_lab.errors import LabError
 
 
 def audit(given: argparse.Namespace) -> int:
-    """Judges a folder of kubectl dumps and logs."""
-    _must_be_folder(given.dump, "dump")
+    """Judges a folder of kubectl dumps and logs, or what a cluster still remembers."""
     folder = given.report or report_folder("audit")
-    variables: dict[str, object] = {
-        "audit_dump": str(given.dump.resolve()),
-        "audit_report_dir": str(folder),
-    }
+    variables: dict[str, object] = {"audit_report_dir": str(folder)}
+    if not given.live:
+        _must_be_folder(given.dump, "dump")
+        variables["audit_dump"] = str(given.dump.resolve())
     if given.longhorn:
         variables["audit_longhorn_release"] = given.longhorn
     if given.expect:

@@ -36,7 +36,7 @@ def build() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _scenario(commands.add_parser("scenario", help="run the whole procedure in a lab of its own"))
-    _audit(commands.add_parser("audit", help="judge a folder of kubectl dumps and logs"))
+    _audit(commands.add_parser("audit", help="judge a folder of kubectl dumps and logs, or a live cluster"))
     _rejudge(commands.add_parser("rejudge", help="judge a saved history again"))
     _lab(commands.add_parser("lab", help="start, watch and stop labs"))
     return parser
@@ -75,8 +75,12 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dump", type=Path, metavar="DUMP", help="the folder to judge")
-    parser.add_argument("--longhorn", metavar="RELEASE", help="its Longhorn release, if the dump does not tell")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("dump", nargs="?", type=Path, metavar="DUMP", help="the folder to judge")
+    what.add_argument(
+        "--live", action="store_true", help="judge what the cluster of K8S_AUTH_KUBECONFIG still remembers; read-only"
+    )
+    parser.add_argument("--longhorn", metavar="RELEASE", help="its Longhorn release, if it does not tell")
     parser.add_argument("--expect", type=Path, metavar="FILE", help="YAML file with key cells: what is expected where")
     _report(parser)
     parser.set_defaults(run=judging.audit, judges=True, status_on_error=STATUS[BROKEN])

@@ -126,9 +126,11 @@ class HistoryWriter:
         same = {name: getattr(opened, name) for name in ("pod_uid", "pod", "container", "attempt", "path")}
         return self._append(model.Log, state="closed", bytes=size, complete=complete, reason=reason, **same)
 
-    def store(self, target: str, backups: tuple[model.StoredBackup, ...] = (), error: str = "") -> model.Store:
-        """A listing of the backup store, or why there is none."""
-        return self._append(model.Store, target=target, backups=backups, error=error)
+    def store(
+        self, target: str, backups: tuple[model.StoredBackup, ...] = (), error: str = "", **more: t.Any
+    ) -> model.Store:
+        """A listing of the backup store, or why there is none. More: deleted."""
+        return self._append(model.Store, target=target, backups=backups, error=error, **more)
 
     def gap(self, kind: str, reason: str, **details: t.Any) -> model.Gap:
         """Something that could not be seen. Details: since, until, subject."""

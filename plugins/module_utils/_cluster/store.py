@@ -47,6 +47,9 @@ _CONFIGURATION = re.compile(r"backup_(?P<name>[^/]+)\.cfg")
 _IN_CLUSTER = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?")
 _SERVICE = re.compile(r"(?:(?P<scheme>https?)://)?(?:(?P<namespace>[^/:]+)/)?(?P<name>[^/:]+):(?P<port>[^/:]+)")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_PERMISSIONS = {
+    "ListObjectsV2": "s3:ListBucket", "GetObject": "s3:GetObject", "ListObjectVersions": "s3:ListBucketVersions",
+}  # fmt: skip
 _NOT_SENT = frozenset({"authorization", "host", "user-agent", "accept-encoding", "content-length", "expect"})
 
 
@@ -68,6 +71,9 @@ class _Bucket:
     path: str
 
 
+_Ask = t.Callable[[t.Any, _Bucket, str], Iterator[StoredBackup]]
+
+
 @dataclass
 class S3Store:
     """The backups in one S3 backup target. ``target`` names it without secrets."""
@@ -84,6 +90,13 @@ class S3Store:
 
     def backups(self, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
         """What the store has of these volumes, or LonghornQAError."""
+        return self._asked(self._of_volume, volumes)
+
+    def deleted(self, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
+        """What a bucket with versions still tells of backups that are gone; nothing where it keeps none."""
+        return self._asked(self._gone, volumes)
+
+    def _asked(self, ask: _Ask, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
         bucket = bucket_of(self.location.target)
         if not HAS_BOTO3:
             raise MissingLibrary(
@@ -94,17 +107,32 @@ class S3Store:
         with tempfile.TemporaryDirectory(prefix="longhorn-qa-") as folder:
             try:
                 s3 = self._connected(bucket, Path(folder))
-                return tuple(one for volume in volumes for one in self._of_volume(s3, bucket, volume))
+                return tuple(one for volume in volumes for one in ask(s3, bucket, volume))
             except LonghornQAError:
                 raise
             except Exception as error:  # the S3 library's errors have many roots
-                raise LonghornQAError(
-                    "the backup store cannot be listed", subject=self.target, seen=self._without_secrets(str(error)),
-                    advice="Check the bucket's name, the credentials' permission to list, and the endpoint.",
-                ) from error  # fmt: skip
+                raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> LonghornQAError:
+        """Which permission is missing, where that is what is wrong."""
+        needed = _PERMISSIONS.get(getattr(error, "operation_name", ""), "")
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        denied = needed and code in ("AccessDenied", "403", "Forbidden")
+        return LonghornQAError(
+            f"the backup store does not grant {needed}" if denied else "the backup store cannot be listed",
+            subject=self.target,
+            seen=self._without_secrets(str(error)),
+            advice="Reading is enough: s3:ListBucket and s3:GetObject (and s3:ListBucketVersions for what was deleted)."
+            if denied
+            else "Check the bucket's name and region, the endpoint, its certificate (AWS_CERT), and the credentials.",
+        )
 
     def _read_secret(self) -> dict[str, str]:
         name, namespace = self.location.secret, self.location.namespace
+        if not name:
+            raise BadInput(
+                "no credential Secret is named", subject=self.target, advice="Set store.credential_secret to one."
+            )
         found = self.client.find(kinds.SECRETS, name, namespace=namespace)
         if found is None:
             raise NotFound("the credential Secret does not exist", subject=f"Secret {namespace}/{name}")
@@ -124,7 +152,9 @@ class S3Store:
         given = self._secret.get("AWS_ENDPOINTS", "").split(",")[0].strip()
         service = self._service(given)
         endpoint = self.location.endpoint or given or None
-        style = "virtual" if self._secret.get("VIRTUAL_HOSTED_STYLE") == "true" and service is None else "path"
+        # Other stores than the original one rarely have a host name for each bucket, unless the Secret says so.
+        virtual = self._secret.get("VIRTUAL_HOSTED_STYLE") == "true"
+        style = "path" if service is not None else "virtual" if virtual else "path" if endpoint else "auto"
         options: dict[str, t.Any] = {
             "s3": {"addressing_style": style},
             "retries": {"max_attempts": 2, "mode": "standard"},
@@ -184,6 +214,24 @@ class S3Store:
                 self._known[item["Key"], item.get("ETag", "")] = known
             yield known
 
+    def _gone(self, s3: t.Any, bucket: _Bucket, volume: str) -> Iterator[StoredBackup]:
+        """The last content of each backup whose name now only has a delete marker, or no current version at all."""
+        prefix = folder_of(bucket.path, volume) + "backups/"
+        last: dict[str, t.Any] = {}
+        current: set[str] = set()
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket.name, Prefix=prefix):
+            for item in page.get("Versions") or ():
+                if item.get("IsLatest"):
+                    current.add(item["Key"])
+                known = last.get(item["Key"])
+                if known is None or item["LastModified"] > known["LastModified"]:
+                    last[item["Key"]] = item
+        for key, item in sorted(last.items()):
+            match = _CONFIGURATION.fullmatch(key.removeprefix(prefix))
+            if match is not None and key not in current:
+                content = _content(s3, bucket.name, key, VersionId=item["VersionId"])
+                yield _backup(volume, match["name"], item, content)
+
     def _without_secrets(self, text: str) -> str:
         for value in self._secret.values():
             if len(value) > 3:
@@ -216,10 +264,10 @@ def _proxy_path(namespace: str, name: str, port: str, scheme: str | None) -> str
     return f"/api/v1/namespaces/{namespace}/services/{service}/proxy"
 
 
-def _content(s3: t.Any, bucket: str, key: str) -> bytes:
+def _content(s3: t.Any, bucket: str, key: str, **version: str) -> bytes:
     """The object's bytes; empty for one that was deleted between the listing and now."""
     try:
-        return t.cast(bytes, s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        return t.cast(bytes, s3.get_object(Bucket=bucket, Key=key, **version)["Body"].read())
     except s3.exceptions.NoSuchKey:
         return b""
 
@@ -238,6 +286,7 @@ def _backup(volume: str, name: str, item: Mapping[str, t.Any], content: bytes) -
         last_modified=format_time(item["LastModified"]),
         snapshot=str(stated.get("SnapshotName") or ""),
         labels={str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+        created=str(stated.get("SnapshotCreatedAt") or stated.get("CreatedTime") or ""),
     )
 
 

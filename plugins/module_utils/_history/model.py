@@ -116,6 +116,7 @@ class StoredBackup:
     last_modified: str = ""  # the store's clock
     snapshot: str = ""  # from the backup's cfg file, when it was read
     labels: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""  # when its snapshot was made, by the backup's cfg file; else when the backup was
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ class Store(_Stamped):
     target: str
     backups: tuple[StoredBackup, ...] = ()
     error: str = ""
+    deleted: tuple[StoredBackup, ...] = ()  # what a bucket with versions still tells of backups that are gone
 
 
 @dataclass(frozen=True)

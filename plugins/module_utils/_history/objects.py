@@ -48,6 +48,7 @@ class Meta:
     owner_kind: str = ""
     owner_name: str = ""
     owner_uid: str = ""
+    generation: int = 0  # 1: the spec is as it was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ def meta_of(document: JsonObject) -> Meta:
         owner_kind=text(owner, "kind"),
         owner_name=text(owner, "name"),
         owner_uid=text(owner, "uid"),
+        generation=number(metadata, "generation") or 0,
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The option ``cells``: the volumes of a run and what is expected of each."""
+"""The options that name cells: ``cells`` of a run that was planned, ``expect`` of material in which they are found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,21 @@ FAULTS = ["snapshot-delete", "backup-delete"]
 
 
 def spec() -> Spec:
-    """The option, with its suboptions: the fields of the history's cells."""
-    options: Spec = {
+    """The option ``cells``."""
+    return {"cells": {"type": "list", "elements": "dict", "required": True, "options": _fields()}}
+
+
+def found_spec() -> Spec:
+    """The option ``expect``, and what is known of the default engine image."""
+    return {
+        "expect": {"type": "list", "elements": "dict", "default": [], "options": _fields()},
+        "default_engine_faults": {"type": "list", "elements": "str", "choices": FAULTS, "default": []},
+    }
+
+
+def _fields() -> Spec:
+    """The fields of the history's cells."""
+    return {
         "volume": {"type": "str", "required": True},
         "task": {"type": "str", "required": True, "choices": ["snapshot", "backup"]},
         "job": {"type": "str", "required": True},
@@ -20,4 +33,3 @@ def spec() -> Spec:
         "engine_image": {"type": "str", "default": ""},
         "faults": {"type": "list", "elements": "str", "choices": FAULTS},
     }
-    return {"cells": {"type": "list", "elements": "dict", "required": True, "options": options}}

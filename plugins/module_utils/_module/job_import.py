@@ -17,6 +17,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir i
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import RELEASES, release_of
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict, LonghornQAError
 
@@ -132,38 +133,11 @@ def _release(found: Iterable[model.ObjectSeen]) -> str:
 
 
 def _cells(found: Iterable[model.ObjectSeen]) -> tuple[model.Cell, ...]:
-    """A cell for each CronJob that Longhorn made; nobody has said what should fail, so nothing is expected."""
-    cells: dict[str, model.Cell] = {}
+    """The recurring jobs that the dump shows."""
+    documents: dict[str, list[model.JsonObject]] = {"volumes": [], "cronjobs": []}
     for record in found:
-        if record.kind != "cronjobs":
-            continue
-        metadata = objects.mapping(record.object, "metadata")
-        name = objects.text(metadata, "name")
-        volume = objects.text(objects.mapping(metadata, "labels"), objects.VOLUME_LABEL)
-        if volume and name.startswith(volume + "-") and name.endswith("-c"):
-            spec = objects.mapping(record.object, "spec")
-            command = _command(spec)
-            cells[name] = model.Cell(
-                volume=volume,
-                task="backup" if "--backup" in command or "--backuptarget" in command else "snapshot",
-                job=name[len(volume) + 1 : -2],
-                cronjob=name,
-                cron=objects.text(spec, "schedule"),
-                retain=_retain(command),
-            )
-    return tuple(cells[name] for name in sorted(cells))
-
-
-def _command(spec: Mapping[str, t.Any]) -> list[str]:
-    template = objects.mapping(objects.mapping(spec, "jobTemplate"), "spec")
-    containers = objects.items(objects.mapping(objects.mapping(template, "template"), "spec"), "containers")
-    words: list[t.Any] = [word for item in containers for key in ("command", "args") for word in item.get(key) or []]
-    return [word for word in words if isinstance(word, str)]
-
-
-def _retain(command: list[str]) -> int:
-    place = command.index("--retain") + 1 if "--retain" in command else len(command)
-    return int(command[place]) if place < len(command) and command[place].isdecimal() else 1
+        documents.get(record.kind, []).append(record.object)
+    return cells_of(**documents)
 
 
 def _write(folder: Path, imported: Imported, subjects: model.Subjects) -> None:
@@ -186,7 +160,7 @@ def _copy(writer: HistoryWriter, record: model.Record, logs: Mapping[str, bytes]
     if isinstance(record, model.ObjectSeen):
         writer.object(record.kind, record.change, record.object, via=record.via)
     elif isinstance(record, model.Store):
-        writer.store(record.target, record.backups, record.error)
+        writer.store(record.target, record.backups, record.error, deleted=record.deleted)
     elif isinstance(record, model.Gap):
         writer.gap(record.kind, record.reason, subject=record.subject)
     elif isinstance(record, model.Log) and record.state == "opened":

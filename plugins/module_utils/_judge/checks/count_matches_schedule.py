@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds, stored
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, surplus
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
@@ -25,6 +25,8 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
     """The tick is in the Job's name; when the Job was made says nothing, for a late one is only delayed."""
     by_schedule = [item for item in case.invocations if not item.by_hand]
     finding = Finding()
+    if case.cell.task == "backup":
+        stored.compare(finding, case, ticks)
     grounds.require_watched(finding, case, "jobs", "cronjobs")
     grounds.require_invocations(finding, case)
     schedule = read_schedule(case, ticks)

@@ -32,6 +32,7 @@ CELL = {
 # The least a module has to be told.
 OPTIONS: dict[str, dict[str, t.Any]] = {
     "job_artifact_assert": {"volume": "v", "job": "c-1", "per": "total"},
+    "job_audit": {"history": "history"},
     "job_event_assert": {"cronjob": "c"},
     "job_log_assert": {"cronjob": "c", "message_text": "x"},
     "job_record": {"history": "history", "cells": [CELL]},

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import, job_report
+from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import, job_report, report_files
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
 
@@ -142,3 +142,103 @@ def test_report_folder_that_cannot_be_made_is_told(imported: Path, tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(LonghornQAError, match="cannot be written"):
         job_report.run(report_params(imported, report_dir=tmp_path / "file" / "report"))
+
+
+def test_report_has_all_forms_and_says_nothing_changed_the_second_time(imported: Path, tmp_path: Path) -> None:
+    params = report_params(imported, report_dir=tmp_path, formats=list(job_report.FILES))
+    first = job_report.run(params)
+    assert first["changed"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(job_report.FILES.values())
+    assert schema.problems(json.loads((tmp_path / "report.json").read_text())) == []
+    times = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    second = job_report.run(params)
+    assert not second["changed"]
+    assert second["diff"] == []
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+
+
+def test_only_a_file_that_differs_is_written_again(imported: Path, tmp_path: Path) -> None:
+    params = report_params(imported, report_dir=tmp_path)
+    job_report.run(params)
+    (tmp_path / "report.txt").write_text("somebody's\n")
+    untouched = (tmp_path / "report.json").stat().st_mtime_ns
+    again = job_report.run(params)
+    assert again["changed"]
+    assert again["diff"][0]["before"] == "somebody's\n"
+    assert again["diff"][0]["after"].endswith("VERDICT inconclusive\n")
+    assert (tmp_path / "report.json").stat().st_mtime_ns == untouched
+
+
+def test_check_mode_judges_a_history_that_exists_and_writes_nothing(imported: Path, tmp_path: Path) -> None:
+    result = job_report.run(report_params(imported, report_dir=tmp_path / "r"), check_mode=True)
+    assert result["changed"]
+    assert result["verdict"] == "inconclusive"
+    assert result["diff"][0]["before"] == ""
+    assert not (tmp_path / "r").exists()
+
+
+def test_two_histories_are_compared(imported: Path, tmp_path: Path) -> None:
+    assert job_report.run(report_params(imported, imported))["changes"] == []
+    other = tmp_path / "h"
+    shutil.copytree(imported, other)
+    for path in (other / "logs").glob("*/0.log"):
+        if b"error deleting backup" in path.read_bytes():
+            path.unlink()
+    found = job_report.run(report_params(imported, other))["changes"]
+    assert {item["what"] for item in found} >= {"history-complete"}
+    assert {item["direction"] for item in found} == {"worse"}
+
+
+@pytest.mark.parametrize("where", ["..", "link", "file link", "folder instead of a file"])
+def test_report_stays_in_its_folder(imported: Path, tmp_path: Path, where: str) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "report"
+    outside.mkdir()
+    (outside / "report.json").write_text("precious")
+    target = folder
+    if where == "..":
+        target = folder / ".." / "outside"
+    elif where == "link":
+        folder.symlink_to(outside)
+    else:
+        folder.mkdir()
+        if where == "file link":
+            (folder / "report.json").symlink_to(outside / "report.json")
+        else:
+            (folder / "report.txt").mkdir()
+    with pytest.raises(LonghornQAError, match=r"out of its folder|symbolic link|no regular file"):
+        job_report.run(report_params(imported, report_dir=target))
+    assert [path.name for path in outside.iterdir()] == ["report.json"]
+    assert (outside / "report.json").read_text() == "precious"
+    assert not (folder / "junit.xml").exists()
+
+
+def test_writing_that_fails_leaves_the_old_file_and_no_other(
+    imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "report.json").write_text("old")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report_files.os, "fsync", full)
+    with pytest.raises(LonghornQAError, match="No space left"):
+        job_report.run(report_params(imported, report_dir=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    assert (tmp_path / "report.json").read_text() == "old"
+
+
+def test_statistics_are_small(imported: Path, tmp_path: Path) -> None:
+    stats = job_report.run(report_params(imported, report_dir=tmp_path, formats=["json", "html"]))["stats"]
+    assert stats["longhorn_qa_verdict"] == "inconclusive"
+    assert stats["longhorn_qa_volumes"] == 2
+    assert sum(stats["longhorn_qa_checks"].values()) <= 22
+    assert stats["longhorn_qa_report"] == str(tmp_path / "report.html")
+    assert len(json.dumps(stats)) < 4000
+
+
+@pytest.mark.parametrize("inconclusive", ["error", "failure", "skipped"])
+def test_junit_takes_the_option(imported: Path, tmp_path: Path, inconclusive: str) -> None:
+    result = job_report.run(report_params(imported, report_dir=tmp_path, junit_inconclusive=inconclusive))
+    tags = {child.tag for case in ElementTree.parse(result["junit"]).getroot().iter("testcase") for child in case}
+    assert inconclusive in tags
+    assert "error" not in tags - {inconclusive}

@@ -3,7 +3,8 @@
 
 The log API can start at a whole second only. So streams are asked for with timestamps; those are taken off what is
 kept, and remembered for the lines of the last second: after a cut the server repeats that second, and what is known is
-skipped. No I/O: bytes in, bytes to keep out.
+skipped. A node stores long lines in parts; older ones send a timestamp in front of each part, in the middle of the line,
+so a part counts as a line here. No I/O: bytes in, bytes to keep out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from dataclasses import dataclass
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _LONGEST_STAMP = 35
+_PART = 8192  # the parts of long lines are this long, or twice this
+_PART_STAMP = re.compile(rb"(" + _STAMP.pattern + rb") ")
+_SHAPE = b"0000-00-00T00:00:00"
+_REST_OF_STAMP = re.compile(rb"(?:\.\d{0,9})?(?:Z|[+-](?:\d(?:\d(?::\d{0,2})?)?)?)?")
+_FAR = 1 << 62
 
 
 @dataclass
@@ -44,6 +50,12 @@ class LogCursor:
         self._known: list[_Line] = []  # what the server is going to repeat
         self._skipping: _Line | None = None  # the known line that is being repeated
         self._dropping = False  # inside a foreign line, or one older than what was asked for
+        self._held = bytearray()  # at the end of what may be a part: the beginning of the next one's timestamp, or text
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the stream has brought again all that it was expected to."""
+        return not self._known
 
     @property
     def since(self) -> str:
@@ -54,6 +66,7 @@ class LogCursor:
         """A new stream, asked for with ``since``, is about to begin."""
         self._known = list(self._seen)
         self._prefix.clear()
+        self._held.clear()
         self._line, self._skipping, self._dropping = None, None, False
 
     def feed(self, data: bytes) -> bytes:
@@ -63,10 +76,56 @@ class LogCursor:
             if self._line is None and self._skipping is None and not self._dropping:
                 data = self._begin(data)
                 continue
-            end = data.find(b"\n") + 1
-            part, data = (data[:end], data[end:]) if end else (data, b"")
+            if self._held or self._at_part():
+                data = self._between_parts(data)
+                if not data:
+                    break
+            end = data.find(b"\n", 0, self._room()) + 1
+            size = end or min(len(data), self._room())
+            part, data = data[:size], data[size:]
             kept += self._inside(part, ended=bool(end))
         return bytes(kept)
+
+    def _current(self) -> _Line | None:
+        return None if self._dropping else self._skipping or self._line
+
+    def _room(self) -> int:
+        """How many bytes may come before the next place where a part can end."""
+        line = self._current()
+        return _FAR if line is None else _PART - line.length % _PART
+
+    def _at_part(self) -> bool:
+        line = self._current()
+        return line is not None and line.length > 0 and line.length % _PART == 0
+
+    def _between_parts(self, data: bytes) -> bytes:
+        """A timestamp here begins the next part of the line; anything else is text. Returns what is to be read on."""
+        rest = bytes(self._held) + data
+        line = t.cast(_Line, self._current())
+        match = _PART_STAMP.match(rest)
+        if match is None and _may_become_stamp(rest):
+            self._held[:] = rest
+            return b""
+        self._held.clear()
+        if match is None or _second(match[1]) < _second(line.stamp):
+            return rest
+        self._end_part(line)
+        self._enter(match[1])
+        return rest[match.end() :]
+
+    def _end_part(self, line: _Line) -> None:
+        """The line goes on in another part."""
+        if self._skipping is not None:
+            self._skip(b"", ended=True)
+        else:
+            self._keep(line, b"", ended=True)
+
+    def finish(self) -> bytes:
+        """The log has ended: what looked like the beginning of a timestamp was text."""
+        held, self._held = bytes(self._held), bytearray()
+        if held and self._line is not None:
+            self._keep(self._line, held, ended=False)
+        return held
 
     def _begin(self, data: bytes) -> bytes:
         """Takes a timestamp and its space off; decides what to do with the line."""
@@ -127,7 +186,7 @@ class LogCursor:
             self._known.pop(0)
             self._skipping = None
             return b""
-        if not new:
+        if not new and not ended:
             return b""  # exactly what we have; the rest of the line is still to come
         self._known.pop(0)
         self._skipping, self._line = None, known
@@ -151,6 +210,12 @@ class LogCursor:
         if self.first is None:
             self.first = (line.stamp, line.checksum)
         self._line = None
+
+
+def _may_become_stamp(text: bytes) -> bool:
+    """Whether more bytes could make a timestamp and a space of it."""
+    shape = all((seen in b"0123456789") if wanted == ord("0") else seen == wanted for seen, wanted in zip(text, _SHAPE))
+    return shape and (len(text) <= len(_SHAPE) or _REST_OF_STAMP.fullmatch(text, len(_SHAPE)) is not None)
 
 
 def _second(stamp: bytes) -> str:

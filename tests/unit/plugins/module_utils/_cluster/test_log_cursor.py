@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.log_cursor import LogCursor
@@ -124,3 +124,84 @@ def test_the_first_line_identifies_the_run() -> None:
     two.feed(b"2026-01-02T03:04:05.5Z one\nmore")
     assert one.first is not None
     assert one.first == two.first
+
+
+Parts = list[tuple[str, bytes]]  # entries of a node's log; a line ends with the entry that has a newline
+
+
+def stored(lines: list[Line], size: int) -> Parts:
+    """How a node stores lines in parts of this size, each with its time."""
+    parts = []
+    for stamp, text in lines:
+        whole = text + b"\n"
+        cuts = range(0, max(len(text), 1), size)
+        parts += [(stamp, whole[i : i + size] if i + size < len(text) else whole[i:]) for i in cuts]
+    return parts
+
+
+def rendered(parts: Parts, *, since: str, old: bool) -> bytes:
+    """What the node sends of them: older ones put a timestamp before every part, newer ones before every line."""
+    sent, within = b"", False
+    for stamp, text in parts:
+        if stamp[:19] < since[:19]:
+            continue
+        sent += (b"" if within and not old else stamp.encode() + b" ") + text
+        within = not text.endswith(b"\n")
+    return sent
+
+
+LONG: list[Line] = [
+    ("2026-01-02T03:04:05.1Z", b"short"),
+    ("2026-01-02T03:04:05.2Z", b"a" * 40000),
+    ("2026-01-02T03:04:05.3Z", b"b" * 16384),
+    ("2026-01-02T03:04:06.4Z", b"c" * 16384 + b"2026-01-02 is text"),
+    ("2026-01-02T03:04:07.5Z", b"d" * 16384 + b"2026-01-02T03:04:07.5Z"),
+]
+
+
+@pytest.mark.parametrize("size", [pytest.param(16384, id="parts of 16 KiB"), pytest.param(8192, id="parts of 8 KiB")])
+@pytest.mark.parametrize("old", [pytest.param(True, id="a time in each part"), pytest.param(False, id="in each line")])
+def test_long_lines_in_parts_are_whole_lines(size: int, old: bool) -> None:
+    parts = stored(LONG, size)
+    whole = rendered(parts, since="", old=old)
+    places = {0, 1, len(whole), *range(20, len(whole), 9001)}
+    for boundary in range(0, len(whole), size):  # around what may be the end of a part
+        places |= set(range(max(0, boundary - 2), boundary + 130, 13))
+    for cut in sorted(place for place in places if place <= len(whole)):
+        cursor = LogCursor()
+        kept = cursor.feed(whole[:cut])
+        since = cursor.since
+        cursor.reconnect()
+        rest = rendered(parts, since=since, old=old)
+        kept += cursor.feed(rest[:30]) + cursor.feed(rest[30:]) + cursor.finish()
+        assert (cursor.conflict, cursor.foreign) == ("", ""), f"cut at {cut}"
+        assert kept == text_of(LONG), f"cut at {cut}"
+        assert cursor.repeated
+
+
+@given(
+    data=st.data(), times=st.lists(st.integers(0, 2_000_000_000), min_size=1, max_size=5).map(sorted), old=st.booleans()
+)
+def test_cut_again_and_again_with_long_lines(data: st.DataObject, times: list[int], old: bool) -> None:
+    sizes = st.sampled_from([0, 5, 8191, 8192, 8193, 16383, 16384, 16385, 32768, 33000])
+    lines = [(f"2026-01-02T03:04:{n // 10**9:02d}.{n % 10**9:09d}Z", b"x" * data.draw(sizes)) for n in times]
+    parts = stored(lines, 16384)
+    cursor, kept = LogCursor(), b""
+    for _unused in range(data.draw(st.integers(0, 4))):
+        stream = rendered(parts, since=cursor.since, old=old)
+        cursor.reconnect()
+        cut = data.draw(st.integers(0, len(stream)))
+        step = data.draw(st.sampled_from([1000, 8192, 16384, 65536]))
+        kept += b"".join(cursor.feed(stream[i : min(i + step, cut)]) for i in range(0, cut, step))
+    stream = rendered(parts, since=cursor.since, old=old)
+    cursor.reconnect()
+    kept += cursor.feed(stream) + cursor.finish()
+    assert kept == text_of(lines)
+    assert (cursor.conflict, cursor.foreign) == ("", "")
+
+
+def test_text_that_looks_like_the_beginning_of_a_time_is_kept_at_the_end() -> None:
+    cursor = LogCursor()
+    kept = cursor.feed(b"2026-01-02T03:04:05.5Z " + b"x" * 16384 + b"2026-01-")
+    assert kept == b"x" * 16384
+    assert kept + cursor.finish() == b"x" * 16384 + b"2026-01-"

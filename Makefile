@@ -15,6 +15,7 @@ export PYTHON
 # Every playbook and tool finds the collections of this checkout, whatever the user's own configuration says.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export ANSIBLE_HOME := $(CURDIR)/.ansible
+export ANSIBLE_REMOTE_TMP := $(CURDIR)/.ansible/tmp
 BIN := .venv/bin
 scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 

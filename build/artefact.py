@@ -50,6 +50,7 @@ def run(folder: Path, *command: str) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHONPATH", "K8S_"))}
     env |= {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_HOME": str(folder / "home")}
     env |= {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "NO_COLOR": "1"}
+    env |= {"ANSIBLE_REMOTE_TMP": str(folder / "home/tmp")}
     done = subprocess.run(
         [str(BIN / command[0]), *command[1:]],
         cwd=folder,

@@ -59,8 +59,9 @@ def lab(release: str) -> Iterator[Path]:
 def run_target(name: str, *, kubeconfig: Path, release: str) -> Case:
     command = [str(BIN / "ansible-playbook"), str(PLAYBOOK), "-e", f"target={name}"]
     command += ["-e", f"qa_release={release}", "-e", f"qa_id={secrets.token_hex(3)}"]
-    collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_HOME": str(ROOT / ".ansible")}
-    env = {**os.environ, **collections, "K8S_AUTH_KUBECONFIG": str(kubeconfig.resolve())}
+    own = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_HOME": str(ROOT / ".ansible")}
+    own["ANSIBLE_REMOTE_TMP"] = str(ROOT / ".ansible/tmp")
+    env = {**os.environ, **own, "K8S_AUTH_KUBECONFIG": str(kubeconfig.resolve())}
     started = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

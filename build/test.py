@@ -118,6 +118,7 @@ def environment(step: Step) -> dict[str, str]:
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_HOME": str(ROOT / ".ansible"),
+        "ANSIBLE_REMOTE_TMP": str(ROOT / ".ansible/tmp"),
         "ANSIBLE_NOCOLOR": "1",
         "NO_COLOR": "1",
         **step.env,

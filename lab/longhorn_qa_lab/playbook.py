@@ -68,6 +68,8 @@ def _environment(kubeconfig: Path | None) -> dict[str, str]:
     if checkout is not None:
         environment["ANSIBLE_COLLECTIONS_PATH"] = str(checkout / "collections")
         environment.setdefault("ANSIBLE_HOME", str(checkout / ".ansible"))
+        # Ansible would use the home that the user's account has, which need not exist or be writable.
+        environment.setdefault("ANSIBLE_REMOTE_TMP", str(checkout / ".ansible/tmp"))
     if kubeconfig is not None:
         environment["K8S_AUTH_KUBECONFIG"] = str(kubeconfig)
     return environment

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fast cut of the bug switches, two invocations of each; test_bugs.py has them all."""
+"""A fast cut of the bug switches, one recorded invocation of each; test_bugs.py has them all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ NAMES = (
     "duplicate-same-second",
     "restarted-container",
     "warning-quoted",
-    "artefact-only-in-store",
     "failed-with-all",
 )
 
 
 @pytest.fixture(scope="module")
 def found(lab_root: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bug_cells.Judged]:
-    return bug_cells.judged_in_a_lab("bugs-fast", NAMES, folder=tmp_path_factory.mktemp("bugs"), by_hand=2)
+    return bug_cells.judged_in_a_lab("bugs-fast", NAMES, folder=tmp_path_factory.mktemp("bugs"), fast=True)
 
 
 @pytest.mark.parametrize("name", NAMES)

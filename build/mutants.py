@@ -42,7 +42,7 @@ source_paths = ["src"]
 only_mutate = ["src/*/_judge/*.py"]
 also_copy = ["tests"]
 pytest_add_cli_args_test_selection = [{selection}]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--import-mode=importlib", "-x"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--import-mode=importlib", "--assert=plain", "--tb=no", "-x"]
 mutate_only_covered_lines = false
 use_git_change_detection = false
 track_dependencies = false
@@ -83,6 +83,7 @@ def _lay_out() -> None:
         (PLACE / TESTS).mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / TESTS / name, PLACE / TESTS / name)
     selection = ", ".join(json.dumps(str(TESTS / name)) for name in tests)
+    (PLACE / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)  # which test runs what: tests may have changed
     (PLACE / "pyproject.toml").write_text(SETTINGS.format(selection=selection))
 
 

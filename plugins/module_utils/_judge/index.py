@@ -211,12 +211,14 @@ class _Collector:
             )
             self.index.gaps.setdefault(record.kind, []).append(gap)
 
-    def _stamp(self, meta: objects.Meta, *moments: datetime | None) -> None:
-        """What tells nothing new, as nearly all of them do, is not kept."""
-        clock = self.index.clock
-        for moment in (meta.created, *moments):
-            if moment is not None and not (clock and meta.version >= clock[-1][0] and moment <= clock[-1][1]):
-                clock.append((meta.version, moment))
+    def _stamp(self, meta: objects.Meta) -> None:
+        """Times of creation only: the API server sets them, whoever's clock an event or a pod's status tells of.
+
+        What tells nothing new, as nearly all of them do, is not kept.
+        """
+        clock, moment = self.index.clock, meta.created
+        if moment is not None and not (clock and meta.version >= clock[-1][0] and moment <= clock[-1][1]):
+            clock.append((meta.version, moment))
 
     def _cronjob(self, record: model.ObjectSeen) -> None:
         fact = objects.cronjob(record.object)
@@ -248,7 +250,7 @@ class _Collector:
             seen.over, seen.over_record = fact.meta.version, record.number
         if record.change == "DELETED":
             seen.deleted = fact.meta.version
-        self._stamp(fact.meta, fact.started, fact.ended)
+        self._stamp(fact.meta)
 
     def _pod(self, record: model.ObjectSeen) -> None:
         fact = objects.pod(record.object)
@@ -271,7 +273,7 @@ class _Collector:
         before = self.event_by_uid.get(fact.meta.uid)
         if record.change != "DELETED" and (before is None or before.meta.version <= fact.meta.version):
             self.event_by_uid[fact.meta.uid] = fact
-        self._stamp(fact.meta, fact.last_seen)
+        self._stamp(fact.meta)
 
     def _engine(self, record: model.ObjectSeen) -> None:
         fact = objects.engine(record.object)

@@ -103,6 +103,11 @@ class Mutant:
     def verdicts(self) -> Verdicts:
         return verdicts_of(self.judge())
 
+    def of_numbered(self) -> dict[str, t.Any]:
+        """Verdicts of records that keep the numbers they have."""
+        judgement = judged(self.history(number=False))
+        return {"verdict": judgement.verdict, "checks": verdicts_of(judgement)}
+
     def of(self, kind: str, name: str = "") -> Iterator[dict[str, t.Any]]:
         """The documents of a kind whose name starts so, for changing in place."""
         for record in self.records:

@@ -58,6 +58,12 @@ options:
       - Whether to run each next invocation as soon as the one before is over, instead of waiting for the schedule.
     type: bool
     default: false
+  progress_deadline:
+    description:
+      - Seconds without a byte after which a watch or a log stream is taken for dead and asked for again from where it
+        was. The API server says something at least once a minute; less than that costs requests, nothing else.
+    type: int
+    default: 90
   run_id:
     description:
       - Identity of the run, for the history.
@@ -135,6 +141,7 @@ OWN: argspec.Spec = {
     "invocations": {"type": "int", "default": 3},
     "timeout": {"type": "int", "default": 1800},
     "trigger": {"type": "bool", "default": False},
+    "progress_deadline": {"type": "int", "default": 90},
     "default_engine_faults": {"type": "list", "elements": "str", "choices": cell_options.FAULTS, "default": []},
     **argspec.owner_spec(),
     **argspec.namespace_spec(),

@@ -27,6 +27,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting impor
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 _SHORT = 1.0  # a watch that the server ends sooner, and empty, is not asked for again at once
 _WORTH_A_NOTE = 3.0
+_NO_MORE = 60.0  # how long a server that answered before may say that the kind or the permission is not there
+SILENCE = 90.0  # seconds without a byte, bookmarks included, after which a connection is taken for dead
 
 
 class Sink(t.Protocol):
@@ -86,8 +88,10 @@ class Feed:
     clock: Clock
     streams: Streams
     backoff: Backoff
+    silence: float = SILENCE
     _version: str = field(default="", init=False)  # empty: a LIST is needed
     _alive: datetime | None = field(default=None, init=False)  # when we last knew that nothing was missed
+    _worked: bool = field(default=False, init=False)  # a watch was granted once
     _expired: str = field(default="", init=False)  # why the next LIST ends a gap
 
     def run(self) -> None:
@@ -98,15 +102,20 @@ class Feed:
             except Expired as error:
                 self._version, self._expired = "", error.seen or "too old resource version"
             except (Forbidden, NotFound) as error:
-                if not self.streams.stopped.is_set():
-                    self._give_up(error)
-                return
+                if self.streams.stopped.is_set() or not self._may_come_back():
+                    if not self.streams.stopped.is_set():
+                        self._give_up(error)
+                    return
             except ApiFailure as error:
                 if self.streams.stopped.is_set():
                     return
                 if not self.backoff.pause(error.retry_after):
                     self._give_up(error)
                     return
+
+    def _may_come_back(self) -> bool:
+        """A server that has just begun does not know all kinds and roles yet."""
+        return self._worked and self.backoff.spent() < _NO_MORE and self.backoff.pause()
 
     def _once(self) -> None:
         if not self._version:
@@ -122,12 +131,16 @@ class Feed:
         if self._expired:
             self.sink.missed(self.kind.plural, f"watch expired: {self._expired}", since=self._alive, until=now)
             self._expired = ""
+            self.backoff.succeeded()  # the gap tells it
         self.sink.listed(self.kind.plural, listing)
         self._version, self._alive = listing.resource_version, now
         self._recovered()
 
     def _watch(self) -> bool:
-        watch = self.client.watch(self.kind, namespace=self.namespace, resource_version=self._version)
+        watch = self.client.watch(
+            self.kind, namespace=self.namespace, resource_version=self._version, silence=self.silence
+        )
+        self._worked = True
         self.streams.add(watch)
         opened = self.clock.monotonic()
         try:

@@ -3,8 +3,8 @@
 
 The log API can start at a whole second only. So streams are asked for with timestamps; those are taken off what is
 kept, and remembered for the lines of the last second: after a cut the server repeats that second, and what is known is
-skipped. A node stores long lines in parts; older ones send a timestamp in front of each part, in the middle of the line,
-so a part counts as a line here. No I/O: bytes in, bytes to keep out.
+skipped. A node stores long lines in parts, and older ones send a timestamp in front of each part, in the middle of the
+line; so a part counts as a line here. No I/O: bytes in, bytes to keep out.
 """
 
 from __future__ import annotations
@@ -214,7 +214,8 @@ class LogCursor:
 
 def _may_become_stamp(text: bytes) -> bool:
     """Whether more bytes could make a timestamp and a space of it."""
-    shape = all((seen in b"0123456789") if wanted == ord("0") else seen == wanted for seen, wanted in zip(text, _SHAPE))
+    begins = zip(text, _SHAPE, strict=False)
+    shape = all((seen in b"0123456789") if wanted == ord("0") else seen == wanted for seen, wanted in begins)
     return shape and (len(text) <= len(_SHAPE) or _REST_OF_STAMP.fullmatch(text, len(_SHAPE)) is not None)
 
 

@@ -17,21 +17,25 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
     Forbidden,
+    LonghornQAError,
     NotFound,
     Refused,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, LogFile
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.http import Stream
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.log_cursor import LogCursor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
 
 _SILENCE = 240.0  # a log may be silent for long; after this the connection is made anew, which costs nothing
-_END_IS_TOLD_WITHIN = 10.0  # seconds from the end of a stream to the pod status that explains it
+_LONGEST_WAIT = 10.0  # for the pod status that explains the end of a stream, before the stream is asked for again
 _LOOK = 0.1
-_NOT_YET = 15.0  # longest "not started yet" of a container that the status calls started
+_NOT_YET = 15.0  # longest refusal of a log that should be there: not started, not known (yet) to the server
+_LATE = 3.0  # a stream that says nothing for so long after its container ended is not waited for
 
 ENDED = "the container ended"
 STOPPED = "the recording ended"
+GONE = "the pod was removed before its log was read to the end"
 
 
 @dataclass
@@ -89,6 +93,7 @@ class LogKeeper:
     backoff: t.Callable[[], Backoff]
     failed: t.Callable[[BaseException], None]
     finished: set[tuple[str, int]] = field(default_factory=set)  # read to their end by an earlier recording
+    silence: float = _SILENCE
     _runs: dict[str, Run] = field(default_factory=dict, init=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, init=False)
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -111,6 +116,19 @@ class LogKeeper:
             new = [n for n in range(first, last + 1) if (run.uid, n) not in self._followers and self._wanted(run, n)]
             for attempt in new:
                 self._start(run, attempt, since=since)
+
+    def only(self, pod_uids: t.Container[str]) -> None:
+        """These are all pods that there are; of the others the end was not told."""
+        with self._mutex:
+            for uid, run in self._runs.items():
+                run.deleted = run.deleted or uid not in pod_uids
+
+    def hurry(self) -> None:
+        """Ends streams that stall although their containers have ended; they are read again at once."""
+        with self._mutex:
+            followers = [follower for follower in self._followers.values() if not follower.closed]
+        for follower in followers:
+            follower.hurry()
 
     def open(self, pod_uids: t.Container[str]) -> int:
         """How many container runs of these pods are still being read."""
@@ -157,6 +175,8 @@ class Follower:
         self._run = run
         self._attempt = attempt
         self._since = since
+        self._stream: Stream | None = None
+        self._late_at = 0.0
 
     def run(self) -> None:
         """Reads until the container run is over and everything of it is kept, or until that is impossible."""
@@ -183,24 +203,36 @@ class Follower:
         reason = f"{reason}; read from {self._since} on" if self._since else reason
         writer.log_closed(record, size=file.size, complete=complete, reason=reason)
 
+    def hurry(self) -> None:
+        """Ends a stream that says nothing although its container has ended."""
+        stream, now = self._stream, self._keeper.clock.monotonic()
+        if stream is None or not self._run.ended(self._attempt):
+            self._late_at = now + _LATE
+        elif now >= self._late_at:
+            stream.close()
+
     def _read_all(self, file: LogFile) -> str:
-        """Why reading ended; ``ENDED`` when nothing is missing."""
+        """Why reading ended; ``ENDED`` when nothing is missing.
+
+        The end of a stream does not prove the end of the log: when the node's side of it breaks, the API server ends
+        it as if all had been said. So what was read is asked for once more, at once, and again when the container is
+        known to have ended.
+        """
         backoff, patience = self._keeper.backoff(), self._keeper.backoff()
         patience.budget = _NOT_YET
+        ends = 0  # of streams in a row that brought nothing new
         while not self._keeper.streams.stopped.is_set():
             problem = self._impossible()
             if problem:
                 return problem
             over = self._run.ended(self._attempt)
             try:
-                self._read(file, backoff, follow=not over)
-            except NotFound:
-                return "the pod was removed before its log was read to the end"
-            except Forbidden as error:
-                return f"verb {error.verb or 'get'} on {error.resource or 'pods/log'} is not granted"
-            except Refused as error:  # the container is only about to start, or its log is already gone
+                news = self._read(file, backoff, follow=not over)
+            except (NotFound, Forbidden, Refused) as error:  # not yet, not any more, or a server that has just begun
+                if self._run.deleted and not isinstance(error, Forbidden):
+                    return self._verified(file) if ends > 1 else GONE
                 if not patience.pause():
-                    return str(error)
+                    return _refusal(error)
                 continue
             except ApiFailure as error:
                 if self._keeper.streams.stopped.is_set() or backoff.pause(error.retry_after):
@@ -208,42 +240,51 @@ class Follower:
                 return str(error)
             backoff.succeeded()
             patience.succeeded()
-            if over or self._end_told():
-                return self._verified(file)
+            if over:
+                whole = self.cursor.repeated or ends > 1
+                return self._verified(file) if whole else "the node no longer has what it sent before"
+            ends = 1 if news or not self.cursor.repeated else ends + 1
+            self._await_end(ends)
         return STOPPED
 
-    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> None:
+    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> bool:
+        """One stream; whether it brought anything new."""
         run, keeper = self._run, self._keeper
-        since = self.cursor.since or self._since
+        since, before = self.cursor.since or self._since, file.size
         self.cursor.reconnect()
         stream = keeper.client.logs(
             run.pod, namespace=run.namespace, container=run.container, timestamps=True, follow=follow,
-            previous=self._attempt < run.restarts, since_time=since, silence=_SILENCE,
+            previous=self._attempt < run.restarts, since_time=since, silence=keeper.silence,
         )  # fmt: skip
         keeper.streams.add(stream)
+        self._late_at, self._stream = keeper.clock.monotonic() + _LATE, stream
         try:
             for chunk in stream.chunks():
                 file.append(self.cursor.feed(chunk))
+                self._late_at = keeper.clock.monotonic() + _LATE
                 backoff.succeeded()  # it goes on: the next cut is a first one
         finally:
+            self._stream = None
             keeper.streams.remove(stream)
+        return file.size > before
 
     def _impossible(self) -> str:
         if self._attempt < self._run.restarts - 1:
             return "the container restarted again before its log was read to the end; only the last run before is kept"
         return ""
 
-    def _end_told(self) -> bool:
-        """The stream ended: waits for the status that says the container did."""
+    def _await_end(self, ends: int) -> None:
+        """The stream ended: after the first time it is asked for again at once, then the pod's status is waited for."""
         clock = self._keeper.clock
-        deadline = clock.monotonic() + _END_IS_TOLD_WITHIN
+        patience = 0.0 if ends < 2 else min(_LONGEST_WAIT, 2.0 ** (ends - 2))
+        deadline = clock.monotonic() + patience
         while not self._run.ended(self._attempt) and clock.monotonic() < deadline:
             if self._keeper.streams.stopped.is_set():
-                return False
+                return
             clock.sleep(_LOOK)
-        return self._run.ended(self._attempt)
 
     def _verified(self, file: LogFile) -> str:
+        file.append(self.cursor.finish())
         if self.cursor.foreign:
             return f"the node answered with an error instead of the log: {self.cursor.foreign}"
         if self.cursor.conflict:
@@ -257,3 +298,9 @@ class Follower:
         if any(n > self._attempt for n in twins):
             return "the text is that of a later run of the same container"
         return ENDED
+
+
+def _refusal(error: LonghornQAError) -> str:
+    if isinstance(error, Forbidden):
+        return f"verb {error.verb or 'get'} on {error.resource or 'pods/log'} is not granted"
+    return GONE if isinstance(error, NotFound) else str(error)

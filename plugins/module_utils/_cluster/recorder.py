@@ -15,8 +15,13 @@ from datetime import datetime, timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Listing, Object
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Forbidden, LonghornQAError, NotFound
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Feed, Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    ApiFailure,
+    Forbidden,
+    LonghornQAError,
+    NotFound,
+)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE, Feed, Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.logs import LogKeeper
@@ -33,6 +38,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting impor
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
 KINDS = ("cronjobs", "jobs", "pods", "events", "engines", "volumes")
+T = t.TypeVar("T")
 Reason = t.Literal["invocations", "deadline", "interrupted"]
 _LOOK = 0.2
 _BEFORE = timedelta(seconds=5)  # how far before the recording the logs of Longhorn's own pods are kept
@@ -61,6 +67,7 @@ class Plan:
     trigger: bool = False  # run the next invocation as soon as the one before is over, instead of waiting for ticks
     settle: float = 6.0  # after a Job's end, for Longhorn's own refresh of its status
     grace: float = 20.0  # after a Job's end, for the event that tells it
+    silence: float = SILENCE  # longest wait for a byte of a watch or a log before the connection is made anew
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Recorder:
     _listed: set[str] = field(default_factory=set, init=False)
     _lost: set[str] = field(default_factory=set, init=False)
     _earlier: Earlier | None = field(default=None, init=False)
+    _store_again: float = field(default=0.0, init=False)
     _triggered: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)  # CronJob: Job's UID, when
 
     def run(self) -> Outcome:
@@ -98,7 +106,7 @@ class Recorder:
             thread.start()
         try:
             reason = self._until_done()
-            self._list_store()
+            self._list_store_at_last()
         finally:
             self.streams.stop()
             for thread in threads:
@@ -127,6 +135,8 @@ class Recorder:
                 self._learn(kind, document, first=first)
         if kind == "pods" and first:
             self._close_lost_logs(listing)
+        if not first:
+            self._learn_ends(kind, {str(metadata(document).get("uid", "")) for document in listing.items})
         self.writer.listed(kind, listing.resource_version)
         self._listed.add(kind)
 
@@ -151,7 +161,7 @@ class Recorder:
     def _prepare(self) -> None:
         self._ours = Ours(self.plan.subjects.cells)
         before = earlier(read_history(self.writer.folder)) if self.writer.resumed_after else None
-        time = self.client.server_time()
+        time = self._patiently(self.client.server_time)
         began = self.clock.now() + timedelta(seconds=time.offset if time else 0.0)
         if time:
             self.writer.clock("apiserver", time.offset)
@@ -161,8 +171,9 @@ class Recorder:
             self._ours.cells, began, self.clock.monotonic, settle=self.plan.settle, grace=self.plan.grace
         )
         self._keeper = LogKeeper(
-            self.client, self.writer, self.clock, self.streams, lambda: self.backoff(self.clock), self._fail
-        )
+            self.client, self.writer, self.clock, self.streams, lambda: self.backoff(self.clock), self._fail,
+            silence=self.plan.silence,
+        )  # fmt: skip
         if before:
             self._take_up(before)
 
@@ -200,18 +211,31 @@ class Recorder:
             if kind is not None:
                 namespace = self.plan.subjects.namespace
                 feeds.append(
-                    Feed(kind, namespace, self.client, self, self.clock, self.streams, self.backoff(self.clock))
-                )
+                    Feed(
+                        kind, namespace, self.client, self, self.clock, self.streams, self.backoff(self.clock),
+                        silence=self.plan.silence,
+                    )
+                )  # fmt: skip
         return feeds
 
     def _served(self, candidates: tuple[Kind, ...]) -> Kind | None:
         if len(candidates) == 1:
             return candidates[0]
         try:
-            return self.client.first_served(*candidates)
+            return self._patiently(lambda: self.client.first_served(*candidates))
         except NotFound as error:
             self.missed(candidates[0].plural, f"{error.problem}: {error.expected}", since=None, until=None)
             return None
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """A server that is away for a while does not end the recording before it has begun."""
+        backoff = self.backoff(self.clock)
+        while True:
+            try:
+                return ask()
+            except ApiFailure as error:
+                if isinstance(error, Forbidden) or self._interrupted.is_set() or not backoff.pause(error.retry_after):
+                    raise
 
     def _feeding(self, feed: Feed) -> None:
         try:
@@ -230,6 +254,13 @@ class Recorder:
             self._learn_pod(document, deleted=deleted, first=first)
         elif kind == "events" and not deleted and not first:
             self._tracker.event(document)
+
+    def _learn_ends(self, kind: str, there: set[str]) -> None:
+        """What a later list does not show any more was deleted while nobody could see it."""
+        if kind == "jobs":
+            self._tracker.only(there)
+        elif kind == "pods":
+            self._keeper.only(there)
 
     def _learn_pod(self, pod: Object, *, deleted: bool, first: bool) -> None:
         daemon = is_daemon(pod)
@@ -253,6 +284,7 @@ class Recorder:
             if self.clock.monotonic() >= deadline:
                 return "deadline"
             self._list_store_after()
+            self._keeper.hurry()
             if self.plan.trigger and set(self._listed) >= {"jobs", "pods", "cronjobs"}:
                 for cronjob in self._ours.cells:
                     self._trigger_next(cronjob)
@@ -306,16 +338,26 @@ class Recorder:
             for one in self._tracker.counted(cronjob)
             if one.over_since is not None and not one.stored
         ]
-        if over:
-            self._list_store()
-        for one in over:
-            one.stored = True
+        if over and self.clock.monotonic() >= self._store_again:
+            known = self._list_store()
+            self._store_again = self.clock.monotonic() + (0.0 if known else _AGAIN)
+            for one in over:
+                one.stored = known or (one.over_since or 0.0) < self.clock.monotonic() - _PATIENCE
 
-    def _list_store(self) -> None:
+    def _list_store_at_last(self) -> None:
+        """The last listing decides most, so it is tried again when it fails."""
+        deadline = self.clock.monotonic() + _PATIENCE
+        while not self._list_store() and self.clock.monotonic() < deadline and not self._interrupted.is_set():
+            self.clock.sleep(_AGAIN)
+
+    def _list_store(self) -> bool:
+        """Whether it is known now what the store has."""
         if self.store is None or self._failure is not None:
-            return
+            return True
         volumes = [cell.volume for cell in self._ours.cells.values() if cell.task == "backup"]
         try:
             self.writer.store(self.store.target, self.store.backups(volumes))
         except LonghornQAError as error:
             self.writer.store(self.store.target, error=str(error))
+            return False
+        return True

@@ -138,6 +138,13 @@ class Tracker:
             if known.over_since is None and (deleted or finished(document)):
                 known.over_since = self.monotonic()
 
+    def only(self, uids: t.Container[str]) -> None:
+        """These are all Jobs that there are; of the others the end was not told."""
+        with self._mutex:
+            for known in self.invocations.values():
+                if known.over_since is None and known.uid not in uids:
+                    known.over_since = self.monotonic()
+
     def pod(self, document: Document) -> None:
         """A pod of a Job: its log has to be read before the invocation is settled."""
         job = job_of_pod(document)

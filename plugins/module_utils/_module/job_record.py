@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, open_for_writing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import KINDS, Outcome, Plan, Recorder
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
@@ -51,8 +52,8 @@ def plan_of(params: Mapping[str, t.Any]) -> Plan:
         for value, times in Counter(getattr(cell, name) for cell in cells).items():
             if times > 1:
                 raise BadInput("two cells share it", subject=f"{name} {value}", advice="Each cell needs its own.")
-    for name in ("invocations", "timeout"):
-        if params[name] < 1:
+    for name in ("invocations", "timeout", "progress_deadline"):
+        if params.get(name, 1) < 1:
             raise BadInput("nothing would be recorded", subject=name, expected="1 or more", seen=str(params[name]))
     subjects = model.Subjects(
         release=params.get("longhorn_release") or "",
@@ -61,7 +62,13 @@ def plan_of(params: Mapping[str, t.Any]) -> Plan:
         cells=cells,
         default_engine_faults=tuple(params.get("default_engine_faults") or ()),
     )
-    plan = Plan(subjects, params["invocations"], float(params["timeout"]), trigger=bool(params.get("trigger")))
+    plan = Plan(
+        subjects,
+        params["invocations"],
+        float(params["timeout"]),
+        trigger=bool(params.get("trigger")),
+        silence=float(params.get("progress_deadline") or SILENCE),
+    )
     _refuse_short(plan)
     return plan
 

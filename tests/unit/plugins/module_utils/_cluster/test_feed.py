@@ -46,7 +46,7 @@ class Script:
         assert retry is False, "the feed has its own patience"
         return t.cast(Listing, self._next())
 
-    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str) -> t.Any:
+    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str, silence: float) -> t.Any:
         self.asked.append(f"watch {resource_version}")
         return Watched(self._next())
 
@@ -199,3 +199,22 @@ def test_streams_are_closed_by_stop_also_those_that_come_late() -> None:
     streams.stop()
     streams.add(Stream("late"))
     assert closed == ["early", "late"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(errors.NotFound("the server could not find the requested resource"), id="404"),
+        pytest.param(errors.Forbidden("not granted", verb="watch", resource="jobs"), id="403"),
+    ],
+)
+def test_a_server_that_has_just_begun_is_given_time(clock: Clock, refusal: Exception) -> None:
+    told, asked = ran(clock, Listing((), "5"), [], refusal, refusal, [event("ADDED", "b", 6)], [])
+    assert told[:2] == [("listed", []), ("ADDED", "b")]
+    assert asked[:5] == ["list", *["watch 5"] * 4]
+
+
+def test_a_permission_that_was_taken_away_for_good_is_a_gap(clock: Clock) -> None:
+    refusal = errors.Forbidden("not granted", verb="watch", resource="jobs")
+    told, _asked = ran(clock, Listing((), "5"), [], *[refusal] * 99)
+    assert told[-1] == ("missed", "verb watch on jobs is not granted", True, False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
@@ -34,30 +35,39 @@ def pod(state: dict[str, t.Any], *, restarts: int = 0, last: dict[str, t.Any] | 
 
 
 class LogServer:
-    """Streams by run: each is a list of what one request delivers; errors are raised where they stand."""
+    """Streams by run: each is a list of what one request delivers; errors are raised where they stand.
+
+    After the last of them it answers as a node: with everything it has said of the run, which then ends.
+    """
 
     def __init__(self, **streams: list[list[t.Any]]) -> None:
         self.streams = streams
         self.asked: list[dict[str, t.Any]] = []
+        self._said: dict[str, list[bytes]] = {"previous": [], "current": []}
 
     def logs(self, pod: str, **options: t.Any) -> t.Any:
         self.asked.append(options)
-        waiting = self.streams["previous" if options["previous"] else "current"]
-        steps = waiting.pop(0) if waiting else []
+        which = "previous" if options["previous"] else "current"
+        waiting, said = self.streams.setdefault(which, []), self._said[which]
+        if not waiting:
+            return Stream([b"".join(dict.fromkeys(said))], [])
+        steps = waiting.pop(0)
         if steps and isinstance(steps[0], Exception):
             raise steps[0]
-        return Stream(steps)
+        return Stream(steps, said)
 
 
 class Stream:
-    def __init__(self, steps: list[t.Any]) -> None:
+    def __init__(self, steps: list[t.Any], said: list[bytes]) -> None:
         self._steps = steps
+        self._said = said
 
     def chunks(self) -> t.Iterator[bytes]:
         for step in self._steps:
             if isinstance(step, Exception):
                 raise step
-            yield step() if callable(step) else step
+            self._said.append(step() if callable(step) else step)
+            yield self._said[-1]
 
     def close(self) -> None:
         pass
@@ -183,7 +193,7 @@ def test_the_text_of_another_run_is_recognised(tmp_path: Path, clock: Clock, eve
 
 def test_a_missing_permission_is_named(tmp_path: Path, clock: Clock) -> None:
     refused = errors.Forbidden("no", verb="get", resource="pods/log")
-    kept = Kept(tmp_path / "h", LogServer(current=[[refused]]), clock)
+    kept = Kept(tmp_path / "h", LogServer(current=[[refused]] * 99), clock)
     kept.keeper.pod_seen(pod(ENDED))
     assert kept.result()[2] == ["attempt 0: verb get on pods/log is not granted"]
 
@@ -233,3 +243,110 @@ def test_stopping_closes_the_logs_of_what_goes_on(tmp_path: Path, clock: Clock) 
     assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
     assert closed[0].reason == "the recording ended; read from 2026-01-02T03:04:00Z on"
     assert (closed[0].complete, gaps) == (False, [])
+
+
+def test_a_stream_that_the_server_ended_for_no_reason_is_no_end(tmp_path: Path, clock: Clock) -> None:
+    """The node's side broke: the API server ends the stream as if all had been said, and the container ends later."""
+    kept: Kept
+
+    def ends() -> bytes:
+        kept.keeper.pod_seen(pod(ENDED))
+        return TWO
+
+    server = LogServer(current=[[ONE], [ONE, ends], [ONE, TWO], [ONE, TWO, NINE]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, closed, gaps = kept.result()
+    assert contents["logs/u-1/0.log"].startswith(b"one\ntwo\n")
+    assert (closed[0].complete, gaps) == (True, [])
+    assert [asked["follow"] for asked in server.asked] == [True, True, False]
+
+
+def test_what_was_said_after_a_false_end_is_read_when_the_container_has_ended(tmp_path: Path, clock: Clock) -> None:
+    kept: Kept
+
+    def cut_and_ended() -> bytes:
+        kept.keeper.pod_seen(pod(ENDED))
+        return ONE
+
+    kept = Kept(tmp_path / "h", LogServer(current=[[cut_and_ended], [ONE, TWO, NINE]]), clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, closed, _gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\nnine\n"}
+    assert closed[0].complete
+
+
+def test_a_pod_removed_before_the_end_could_be_asked_for_again_says_so(tmp_path: Path, clock: Clock) -> None:
+    kept: Kept
+
+    def removed() -> bytes:
+        kept.keeper.pod_seen(pod(ENDED), deleted=True)
+        return ONE
+
+    server = LogServer(current=[[removed], [errors.NotFound("does not exist")]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    _contents, closed, gaps = kept.result()
+    assert not closed[0].complete
+    assert gaps == ["attempt 0: the pod was removed before its log was read to the end"]
+
+
+def test_a_pod_removed_after_its_log_was_seen_to_end_twice_has_its_log(tmp_path: Path, clock: Clock) -> None:
+    kept: Kept
+
+    def removed() -> bytes:
+        kept.keeper.pod_seen(pod(ENDED), deleted=True)
+        return ONE
+
+    server = LogServer(current=[[ONE], [ONE], [removed], [errors.NotFound("does not exist")]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    _contents, closed, gaps = kept.result()
+    assert (closed[0].complete, gaps) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(errors.NotFound("the server could not find the requested resource"), id="404"),
+        pytest.param(errors.Forbidden("not granted", verb="get", resource="pods/log"), id="403"),
+    ],
+)
+def test_a_server_that_has_just_begun_is_given_time(tmp_path: Path, clock: Clock, refusal: Exception) -> None:
+    kept = Kept(tmp_path / "h", LogServer(current=[[refusal], [refusal], [ONE]]), clock)
+    kept.keeper.pod_seen(pod(ENDED))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\n"}
+    assert (closed[0].complete, gaps) == (True, [])
+
+
+def test_a_stream_that_stalls_after_the_end_is_closed(tmp_path: Path, clock: Clock, eventually: Wait) -> None:
+    closed = threading.Event()
+
+    class Stalling:
+        def chunks(self) -> t.Iterator[bytes]:
+            yield ONE
+            closed.wait(10)
+            raise errors.Unreachable("closed")
+
+        def close(self) -> None:
+            closed.set()
+
+    class Server(LogServer):
+        def logs(self, pod: str, **options: t.Any) -> t.Any:
+            return Stalling() if options["follow"] else super().logs(pod, **options)
+
+    kept = Kept(tmp_path / "h", Server(current=[[ONE, TWO]]), clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    log = kept.folder / "logs/u-1/0.log"
+    eventually(lambda: log.is_file() and log.read_bytes() == b"one\n")
+    kept.keeper.hurry()
+    kept.keeper.pod_seen(pod(ENDED))
+    clock.sleep(1.0)
+    kept.keeper.hurry()
+    assert not closed.is_set(), "it may still be talking"
+    clock.sleep(5.0)
+    kept.keeper.hurry()
+    contents, _closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
+    assert gaps == []

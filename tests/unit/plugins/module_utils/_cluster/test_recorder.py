@@ -88,7 +88,7 @@ class Cluster:
         found = tuple(item for (plural, _unused), item in list(self.objects.items()) if plural == kind.plural)
         return Listing(found, str(self.version))
 
-    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str) -> Watched:
+    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str, silence: float) -> Watched:
         self.watched.append(kind.plural)
         watched = Watched()
         since = int(resource_version)

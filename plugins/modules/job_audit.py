@@ -123,7 +123,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
 STORE: argspec.Spec = {
-    name: {"type": "str", "default": ""}
+    name: {"type": "str", "default": "", "no_log": False}  # the Secret's name, not what is in it
     for name in ("url", "credential_secret", "credential_namespace", "endpoint", "service")
 }
 OWN: argspec.Spec = {

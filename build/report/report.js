@@ -6,6 +6,7 @@ const LANES = ["schedule", "jobs", "pods", "snapshots", "backups", "faults", "lo
 const NAMES = {schedule: "expected ticks", jobs: "Jobs", pods: "pod attempts", snapshots: "snapshots", backups: "backups",
   faults: "clean-up, fault", logs: "warnings in logs", events: "events", recorder: "recorder gaps"};
 const SIGNS = {bad: "!", unknown: "?", ok: "", info: "i"};
+const RANK = {info: 0, ok: 1, unknown: 2, bad: 3};
 const HEAD = 22, STEP = 16, BAR = 11, LEFT = 13 * 16, MIN_WIDTH = 6;
 const overview = JSON.parse($("overview").textContent);
 const rowsBox = $("rows"), space = $("space");
@@ -156,6 +157,7 @@ async function paintRow(index, row) {
   const held = current !== null && current.row === index && row.contains(document.activeElement) ? current.mark : -1;
   const visible = data.marks.filter((m) => m.id === held || m.s <= to && (m.e === null ? until : m.e) >= from
     && (!wanted || m.st === wanted || (wanted === "both" && (m.st === "bad" || m.st === "unknown"))));
+  visible.sort((a, b) => RANK[a.st] - RANK[b.st] || a.id - b.id);  // what matters is drawn on top
   const under = svg.select("g.under");
   under.selectAll("line.grid").data(scale.ticks(Math.max(2, width() / 110))).join("line").attr("class", "grid")
     .attr("x1", (d) => scale(d)).attr("x2", (d) => scale(d)).attr("y1", HEAD).attr("y2", height(item) - 4);

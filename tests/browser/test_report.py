@@ -279,7 +279,8 @@ def test_axe_finds_nothing_in_a_comparison(open_report: Open) -> None:
 def test_verdicts_and_states_do_not_rest_on_colour(open_report: Open) -> None:
     page = open_report(document(volumes=2, invocations=11))
     signs = page.run(
-        "[...document.querySelectorAll('g.mark')].map((m) => [m.dataset.state, (m.querySelector('.sign') || m).textContent])"
+        "[...document.querySelectorAll('g.mark')]"
+        ".map((m) => [m.dataset.state, (m.querySelector('.sign') || m).textContent])"
     )
     assert {(state, sign[-1:]) for state, sign in signs if state in ("bad", "unknown")} == {
         ("bad", "!"),

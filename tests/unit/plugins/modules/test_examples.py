@@ -64,3 +64,12 @@ def test_examples_are_tasks_the_module_accepts(name: str, monkeypatch: pytest.Mo
         told = accepts.validate(options).error_messages
         assert [message for message in told if not any(key in message for key in left_out)] == [], task["name"]
     assert own
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in NAMES])
+def test_warnings_are_told_in_ansibles_way(name: str) -> None:
+    """As a part of the result they would be a deprecation warning themselves."""
+    folder = ROOT / "plugins/module_utils/_module"
+    own = (folder / f"{name}.py").read_text(encoding="utf-8")
+    if '"warnings"' in own or "warnings=" in own:
+        assert "module.warn(" in (ROOT / f"plugins/modules/{name}.py").read_text(encoding="utf-8")

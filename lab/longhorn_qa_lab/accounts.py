@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from longhorn_qa_lab import paths, pki
-from longhorn_qa_lab.api import Api
 from longhorn_qa_lab.description import Description
 from longhorn_qa_lab.errors import LabError
+from longhorn_qa_lab.kube import ApiError, Kube
 
 _SECONDS = 24 * 3600
 
@@ -17,18 +17,17 @@ def write_kubeconfig(lab: Description, namespace: str, name: str, *, path: Path 
     """A file with a fresh token of the account, readable by its owner only."""
     place = paths.lab_paths(lab.name)
     authority = place.pki / "ca.crt"
-    admin = pki.Pair(place.pki / "admin.crt", place.pki / "admin.key")
-    api = Api(port=lab.ports.api, authority=authority, pair=admin)
-    answer = api.post(
-        f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
-        {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": _SECONDS, "audiences": []},
-        },
-    )
-    if answer is None:
-        raise LabError(f"There is no ServiceAccount {namespace}/{name} in lab {lab.name!r}: apply its manifest first.")
+    request = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": _SECONDS, "audiences": []},
+    }
+    with Kube(Path(lab.kubeconfig)) as kube:
+        try:
+            answer = kube.create(f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", request)
+        except ApiError as error:
+            told = f"There is no ServiceAccount {namespace}/{name} in lab {lab.name!r}: apply its manifest first."
+            raise LabError(told) from error
     target = path or place.folder / f"{name}.kubeconfig"
     pki.write_token_kubeconfig(
         target, server=lab.server, authority=authority, token=str(answer["status"]["token"]), user=name

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longhorn_qa_lab import control_plane, description, pki
-from longhorn_qa_lab.api import Api
 from longhorn_qa_lab.binaries.catalog import Binaries
 from longhorn_qa_lab.control_plane import NODE_NAME, Layout
 from longhorn_qa_lab.description import Description
 from longhorn_qa_lab.errors import LabError, PortTaken
 from longhorn_qa_lab.keeper_client import KeeperClient
+from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import install as longhorn
 from longhorn_qa_lab.paths import LabPaths
 from longhorn_qa_lab.ports import Ports, says_taken
@@ -29,6 +29,7 @@ NO_LONGHORN = "none"
 
 _POLL = 0.05
 _PATIENCE = 90.0
+_ANSWER = 5.0
 _LAST_LINES = 12
 _FIRST_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 """No pod is admitted to a namespace before its ServiceAccount exists."""
@@ -60,14 +61,15 @@ class BringUp:
         self._keeper = keeper
         self._progress = progress
         self._processes: dict[str, Process] = {}
-        self._api = Api(port=layout.ports.api, authority=layout.authority, pair=layout.pairs["admin"])
+        self._kube = Kube(layout.paths.kubeconfig, timeout=_ANSWER)
 
     def run(self, owner: int | None) -> Description:
         """Returns the description of a lab that is up; whoever called ends the keeper if this raises."""
         self._describe(description.STARTING, owner)
-        self._control_plane()
-        installing = _Background(self._longhorn)
-        self._node(installing)
+        with self._kube:
+            self._control_plane()
+            installing = _Background(self._longhorn)
+            self._node(installing)
         installing.join()
         installing.check()
         if self._options.release != NO_LONGHORN:
@@ -83,9 +85,9 @@ class BringUp:
         self._start("etcd", control_plane.etcd_command(layout))
         self._wait("etcd", lambda: _accepts(layout.ports.etcd))
         self._start("kube-apiserver", control_plane.apiserver_command(layout))
-        self._wait("kube-apiserver", lambda: self._api.answers("/livez/ping"))
+        self._wait("kube-apiserver", lambda: self._answers("/livez/ping"))
         self._start("kube-controller-manager", control_plane.controller_manager_command(layout))
-        self._wait("kube-apiserver", lambda: self._api.answers("/readyz"))
+        self._wait("kube-apiserver", lambda: self._answers("/readyz"))
         self._start("kube-scheduler", control_plane.scheduler_command(layout))
         self._progress(f"the API server is ready at {layout.server}")
 
@@ -110,10 +112,10 @@ class BringUp:
 
         def ready() -> bool:
             installing.check()  # a failed installation need not wait for the node
-            return self._api.node_ready(NODE_NAME)
+            return self._node_ready()
 
         self._wait("node", ready)
-        self._wait("kube-controller-manager", lambda: self._api.answers(_FIRST_ACCOUNT))
+        self._wait("kube-controller-manager", lambda: self._answers(_FIRST_ACCOUNT))
         self._progress(f"node {NODE_NAME} is ready")
 
     def _longhorn(self) -> None:
@@ -129,6 +131,23 @@ class BringUp:
             bugs=options.bugs,
             say=self._progress,
         )
+
+    def _answers(self, path: str) -> bool:
+        """Whether this path answers with success just now."""
+        try:
+            self._kube.text(path)
+        except (ApiError, Unreachable):
+            return False
+        return True
+
+    def _node_ready(self) -> bool:
+        try:
+            node = self._kube.find(f"/api/v1/nodes/{NODE_NAME}") or {}
+        except (ApiError, Unreachable):
+            return False
+        conditions = node.get("status", {}).get("conditions") or []
+        ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+        return ready and not node.get("spec", {}).get("taints")
 
     def _start(self, name: str, command: list[str]) -> None:
         self._processes[name] = self._keeper.start(name, command)

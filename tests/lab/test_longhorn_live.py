@@ -13,9 +13,9 @@ import typing as t
 import pytest
 
 from longhorn_qa_lab.bringup import Options
+from longhorn_qa_lab.kube import ApiError
 from longhorn_qa_lab.lab import running
 from longhorn_qa_lab.longhorn import faults, names
-from longhorn_qa_lab.longhorn.kube import ApiError
 from longhorn_qa_lab.longhorn.trial import STUBS, Cell, Trial
 from longhorn_qa_lab.progress import Progress
 

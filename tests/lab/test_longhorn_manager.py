@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from longhorn_qa_lab.kube import ApiError, Object
 from longhorn_qa_lab.longhorn import engine, faults, logs, names, world
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.disk import Disk
-from longhorn_qa_lab.longhorn.kube import ApiError, Object
 from longhorn_qa_lab.longhorn.operator import Operator
 from longhorn_qa_lab.longhorn.parts import ApiFault, Gone
 from longhorn_qa_lab.longhorn.releases import RELEASES

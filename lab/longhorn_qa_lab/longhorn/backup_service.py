@@ -8,9 +8,9 @@ import threading
 import time
 import typing as t
 
+from longhorn_qa_lab.kube import ApiError
 from longhorn_qa_lab.longhorn import backupstore, checks, engine, logs, settings, views, world
 from longhorn_qa_lab.longhorn.decide import Object
-from longhorn_qa_lab.longhorn.kube import ApiError
 from longhorn_qa_lab.longhorn.parts import REASONS, ApiFault, Doing, Gone, Part
 from longhorn_qa_lab.longhorn.s3_client import Credentials, Target
 

@@ -49,9 +49,7 @@ BUGS: t.Final[t.Mapping[str, Bug]] = {
     "store-clock-off": Bug("job", "the times it writes into the store are an hour late"),
     "event-lost": Bug("API server", "refuses the CronJob's events"),
     "event-of-an-earlier-job": Bug("API server", "has them refused, and has the same of an earlier CronJob instead"),
-    "tick-missed": Bug(
-        "manager", "has a tick of an every-minute CronJob taken for served, once"
-    ),
+    "tick-missed": Bug("manager", "has a tick of an every-minute CronJob taken for served, once"),
     "tick-twice": Bug("manager", "makes a second Job for a tick when the first is over, once"),
     "outlives-next-tick": Bug("job", "the second Job runs until the next minute has begun"),
 }

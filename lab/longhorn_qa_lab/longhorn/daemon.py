@@ -12,10 +12,10 @@ import time
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import faults, names, releases, settings, world
 from longhorn_qa_lab.longhorn.context import CONFIG, Context, write_config
 from longhorn_qa_lab.longhorn.disk import Disk
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn.logs import Log
 from longhorn_qa_lab.longhorn.manager_api import Server
 from longhorn_qa_lab.longhorn.mischief import Mischief

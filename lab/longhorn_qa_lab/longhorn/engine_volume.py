@@ -6,12 +6,12 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.kube import ApiError, Kube
 from longhorn_qa_lab.longhorn import backupstore, engine, logs, names
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.faults import FaultPlan
 from longhorn_qa_lab.longhorn.job_bugs import NO_BUGS, JobBugs
 from longhorn_qa_lab.longhorn.jobs import Backup, JobError, Progress, Snapshot
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube
 from longhorn_qa_lab.longhorn.s3_client import Credentials, StoreError, Target
 
 _P = t.ParamSpec("_P")

@@ -8,10 +8,10 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.errors import LabError
+from longhorn_qa_lab.kube import ApiError, Kube, Object, Unreachable
 from longhorn_qa_lab.longhorn import bugs as bugs_of
 from longhorn_qa_lab.longhorn import crds, faults, names, releases
 from longhorn_qa_lab.longhorn.context import CONFIG
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object, Unreachable
 from longhorn_qa_lab.longhorn.releases import Release
 
 _NAMESPACED: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}"

@@ -93,8 +93,8 @@ def _way_to_volume(
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
         rng = random.Random()  # noqa: S311 the order of words in a message
         return ApiVolume(volume=options.volume, url=options.manager_url, egress=egress, rng=rng)
+    from longhorn_qa_lab.kube import Kube
     from longhorn_qa_lab.longhorn.engine_volume import EngineVolume
-    from longhorn_qa_lab.longhorn.kube import Kube
 
     return EngineVolume(
         volume=options.volume,

@@ -12,11 +12,11 @@ import re
 import time
 import typing as t
 
+from longhorn_qa_lab.kube import Kube
 from longhorn_qa_lab.longhorn import engine, jobs, logs, names, world
 from longhorn_qa_lab.longhorn.bugs import TURN
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.decide import Object
-from longhorn_qa_lab.longhorn.kube import Kube
 from longhorn_qa_lab.longhorn.refusals import Refusals
 
 _BATCH: t.Final = f"namespaces/{names.NAMESPACE}"

@@ -11,11 +11,11 @@ import datetime as dt
 import time
 import typing as t
 
+from longhorn_qa_lab.kube import ApiError
 from longhorn_qa_lab.longhorn import bugs, cron_jobs, decide, faults, logs, names, settings, workloads, world
 from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_event, set_value, write_config
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.instances import Instances
-from longhorn_qa_lab.longhorn.kube import ApiError
 
 
 class Operator:

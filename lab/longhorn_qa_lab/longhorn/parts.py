@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.kube import ApiError, Unreachable
 from longhorn_qa_lab.longhorn import checks, engine, world
 from longhorn_qa_lab.longhorn.context import Context
-from longhorn_qa_lab.longhorn.kube import ApiError, Unreachable
 from longhorn_qa_lab.longhorn.s3_client import StoreError
 
 REASONS: t.Final = (checks.Refused, ApiError, Unreachable, engine.CommandError, StoreError, LookupError)

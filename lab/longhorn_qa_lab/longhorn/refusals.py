@@ -16,9 +16,9 @@ import threading
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import names
 from longhorn_qa_lab.longhorn.decide import Object
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Unreachable
 
 _NAME: t.Final = "longhorn-qa-lab-bugs"
 _EARLIER: t.Final = "00000000-0000-4000-8000-000000000000"

@@ -12,8 +12,8 @@ import time
 import typing as t
 from pathlib import Path
 
+from longhorn_qa_lab.kube import ApiError, Kube, Object
 from longhorn_qa_lab.longhorn import bugs, faults, names
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object
 
 _MANAGER: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}/services/longhorn-backend:9500/proxy/v1"
 _NAMESPACED: t.Final = {

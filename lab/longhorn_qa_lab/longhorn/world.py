@@ -13,8 +13,8 @@ import threading
 import time
 import typing as t
 
+from longhorn_qa_lab.kube import ApiError, Kube, Object, Unreachable
 from longhorn_qa_lab.longhorn import names
-from longhorn_qa_lab.longhorn.kube import ApiError, Kube, Object, Unreachable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Object
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Forbidden, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Forbidden, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import cronjob_named
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
 
 def refuse_unready(client: Client, subjects: model.Subjects, *, trigger: bool) -> None:
     """NotFound or Refused for a cell without a CronJob, with one that never runs, or with a volume that cannot work."""
+    namespace = subjects.namespace
+    cronjobs = _by_name(client, client.first_served(kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1), namespace)
+    volumes = _by_name(client, kinds.VOLUMES, namespace)  # none at all for a recording of plain CronJobs
     for cell in subjects.cells:
-        cronjob = cronjob_named(client, cell.cronjob, namespace=subjects.namespace)
-        volume = _volume(client, cell.volume, namespace=subjects.namespace)
+        cronjob = cronjobs.get(cell.cronjob) or cronjob_named(client, cell.cronjob, namespace=namespace)
+        volume = volumes.get(cell.volume)
         if volume is not None:
             _refuse_volume(volume, subject=f"Volume {subjects.namespace}/{cell.volume}")
         if not trigger and (cronjob.get("spec") or {}).get("suspend"):
@@ -25,12 +29,12 @@ def refuse_unready(client: Client, subjects: model.Subjects, *, trigger: bool) -
             )
 
 
-def _volume(client: Client, name: str, *, namespace: str) -> Object | None:
-    """The volume; None where there is none, since a recording of plain CronJobs needs none."""
+def _by_name(client: Client, kind: Kind, namespace: str) -> dict[str, Object]:
+    """One request for any number of cells; empty where the kind is not there or not ours to see."""
     try:
-        return client.find(kinds.VOLUMES, name, namespace=namespace)
-    except Forbidden:
-        return None
+        return {item["metadata"]["name"]: item for item in client.list(kind, namespace=namespace).items}
+    except (Forbidden, NotFound):
+        return {}
 
 
 def _refuse_volume(volume: Object, *, subject: str) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Outcome, Recorder
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_record
 
@@ -41,13 +42,19 @@ class Cluster:
     def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
         return candidates[0]
 
-    def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
+    def list(self, kind: kinds.Kind, *, namespace: str) -> Listing:
         if kind == kinds.VOLUMES:
             if isinstance(self._volume, Exception):
                 raise self._volume
-            return {"metadata": {"name": name}, "status": self._volume} if self._volume else None
-        found = {"metadata": {"name": name}, "spec": {"suspend": self._suspended}}
-        return found if name in self._cronjobs else None
+            return Listing(
+                ({"metadata": {"name": CELL["volume"]}, "status": self._volume},) if self._volume else (), "1"
+            )
+        spec = {"suspend": self._suspended}
+        return Listing(tuple({"metadata": {"name": name}, "spec": spec} for name in self._cronjobs), "1")
+
+    def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
+        assert name not in self._cronjobs
+        return None
 
 
 def run(

@@ -92,6 +92,7 @@ class Feed:
     _version: str = field(default="", init=False)  # empty: a LIST is needed
     _alive: datetime | None = field(default=None, init=False)  # when we last knew that nothing was missed
     _worked: bool = field(default=False, init=False)  # a watch was granted once
+    _away: float = field(default=0.0, init=False)  # how long no watch could be opened
     _expired: str = field(default="", init=False)  # why the next LIST ends a gap
 
     def run(self) -> None:
@@ -140,7 +141,7 @@ class Feed:
         watch = self.client.watch(
             self.kind, namespace=self.namespace, resource_version=self._version, silence=self.silence
         )
-        self._worked = True
+        self._worked, self._away = True, self.backoff.spent()
         self.streams.add(watch)
         opened = self.clock.monotonic()
         try:
@@ -163,7 +164,7 @@ class Feed:
         return seen
 
     def _recovered(self) -> None:
-        away = self.backoff.spent()
+        away, self._away = self._away, 0.0
         if away >= _WORTH_A_NOTE:
             self.sink.noted(
                 f"the watch of {self.kind.plural} was interrupted for {away:.0f} s and taken up where it was"

@@ -132,6 +132,14 @@ def test_a_look_back_never_passes_what_needs_watching(cluster: Cluster, tmp_path
     assert {word for (_volume, check), word in found.items() if check == "fault-live"} == {"not_applicable"}
 
 
+def test_clean_ups_that_failed_are_told(cluster: Cluster, tmp_path: Path) -> None:
+    run(cluster, tmp_path)
+    found = judge(read_history(tmp_path / "h"), profiles=profile, ticks=ticks)
+    told = {item.volume: item.summary for item in found.checks if item.check == "cleanup-warning"}
+    assert "snapshot-delete failed in 3 Jobs (test-nc-snap-" in told["test-nc-snap"]
+    assert "failed in" not in told["test-d-snap"]
+
+
 @pytest.mark.parametrize(
     "row",
     [

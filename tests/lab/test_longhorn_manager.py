@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from longhorn_qa_lab.kube import ApiError, Object
-from longhorn_qa_lab.longhorn import engine, faults, logs, names, world
+from longhorn_qa_lab.longhorn import bugs, engine, faults, logs, names, world
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.disk import Disk
@@ -297,6 +297,37 @@ def test_fault_plan_is_taken_and_a_bad_one_only_reported(manager: Manager) -> No
     manager.settle()
     assert "is not JSON" in manager.text.getvalue()
     assert manager.context.plan.of(mine).words("snapshot rm") == STUB_WORDS, "the last good plan stays"
+
+
+def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manager) -> None:
+    path, config = world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}}
+    good = bugs.document({"test": ["event-lost"]})
+    manager.kube.create(path, {**config, "data": {bugs.PLAN_KEY: good}})
+    manager.settle()
+    assert manager.context.bugs.of("test") == {"event-lost"}
+    manager.kube.delete(f"{path}/{faults.CONFIG_MAP}")
+    bad = {bugs.PLAN_KEY: '{"volumes": {"test": ["gremlins"]}}', "plans.json": "{}", faults.PLAN_KEY: '{"image": {}}'}
+    manager.kube.create(path, {**config, "data": bad})
+    manager.settle()
+    told = manager.text.getvalue()
+    assert f"{faults.CONFIG_MAP}/{bugs.PLAN_KEY} is refused, the one before stays: bug plan, volume test" in told
+    assert f"{faults.CONFIG_MAP}/{faults.PLAN_KEY} is refused, the one before stays" in told
+    assert f"{faults.CONFIG_MAP}: unknown key plans.json; known: plan.json, bugs.json" in told
+    assert told.count("is refused") == 2, "said once"
+    assert manager.context.bugs.of("test") == {"event-lost"}
+    assert manager.disk.read_config() | {"plan": "", "bugs": good} == manager.disk.read_config()
+
+
+def test_a_cron_job_has_the_bugs_of_its_volume(manager: Manager) -> None:
+    plan = bugs.document({"test": ["second-pod"]})
+    manager.kube.create(
+        world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}, "data": {bugs.PLAN_KEY: plan}}
+    )
+    manager.volume()
+    job = {"name": "job", "task": "snapshot", "cron": "* * * * *", "retain": 1}
+    manager.act("recurringUpdate", jobs=[job])
+    (cron_job,) = manager.all(world.CRON_JOBS).values()
+    assert cron_job["spec"]["jobTemplate"]["spec"]["parallelism"] == 2
 
 
 REFUSALS = [

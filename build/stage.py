@@ -38,16 +38,20 @@ subprocess.run([sys.executable, "-m", "pip", "install", *wanted], env=environmen
 """
 
 
-# What is not part of the collection has linters of its own; recordings are what they are.
+# What is not part of the collection has linters of its own, and manifests are kubectl's; recordings are what they are.
 ELSEWHERE = (
     "lab",
     "build",
     "molecule",
     "constraints",
-    "tests/lab",
+    "rbac",
     "tests/bench",
+    "tests/browser",
     "tests/expected",
+    "tests/faults",
+    "tests/lab",
     "tests/recordings",
+    "tests/unit",
 )
 
 

@@ -275,7 +275,8 @@ def engine(document: JsonObject) -> EngineFact:
 
 def mapping(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
     value = document.get(key)
-    if type(value) is dict:  # nearly always, and much faster to ask than the question below
+    # nearly always a dict, and this is much faster to ask than the question below
+    if type(value) is dict:  # pylint: disable=unidiomatic-typecheck
         return value
     return value if isinstance(value, Mapping) else {}
 
@@ -284,6 +285,7 @@ def items(document: Mapping[str, t.Any], key: str) -> list[Mapping[str, t.Any]]:
     value = document.get(key)
     if not value or not isinstance(value, list):
         return []
+    # pylint: disable-next=unidiomatic-typecheck
     return [item for item in value if type(item) is dict or isinstance(item, Mapping)]
 
 

@@ -13,9 +13,14 @@ import urllib.request
 from pathlib import Path
 
 from longhorn_qa_lab.lab import Running
+from longhorn_qa_lab.processes import Process
 
 _POLL = 0.05
 _PATIENCE = 60.0
+
+
+_NOW: dict[str, dict[str, Process]] = {}
+"""The processes that stand for those of a lab's description, by its folder: what was killed has another id now."""
 
 
 class ControlPlane:
@@ -23,7 +28,7 @@ class ControlPlane:
 
     def __init__(self, lab: Running) -> None:
         self._lab = lab
-        self._processes = dict(lab.description.processes)
+        self._processes = _NOW.setdefault(lab.description.folder, dict(lab.description.processes))
         self._commands = {name: _command_of(process.pid) for name, process in self._processes.items()}
         self.deaths: list[str] = []
 

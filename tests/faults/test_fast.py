@@ -17,7 +17,7 @@ def test_kills_cuts_and_a_compaction(lab: Running, tmp_path: Path) -> None:
     with Wire(lab.description.ports.api, seed=3) as wire:
         with scene.record(access=scene.kubeconfig(wire.address), invocations=2) as recording:
             recording.begun()
-            wire.cut_between(3000, 60000)
+            wire.cut_between(3000, 120000)
             wire.break_all()
             time.sleep(2)
             scene.control_plane.restart("kube-apiserver", away=0.3)

@@ -55,3 +55,17 @@ class Workload:
 def failing_once(namespace: str, name: str) -> Workload:
     """Its very first container run fails, so the first invocation needs two attempts."""
     return Workload(namespace, name, (*ONCE_MORE, f"faults/{namespace}/{name}", "1", "1", "print", "end"))
+
+
+def expected_text(words: tuple[str, ...]) -> bytes:
+    """What a container with these words says, if nothing ends it before."""
+    text, left = b"", list(words)
+    while left:
+        step, value = left.pop(0), left.pop(0)
+        if step == "print":
+            text += value.encode() + b"\n"
+        elif step == "lines":
+            text += b"".join(b"line %d\n" % number for number in range(1, int(value) + 1))
+        elif step == "spew":
+            text += b"x" * int(value) + b"\n"
+    return text

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -225,6 +226,20 @@ def test_a_port_that_somebody_took_is_passed_over() -> None:
         other = ports.choose("some-name")
     assert usual.api not in (other.api, other.etcd, other.etcd_peer, other.node)
     assert len({other.api, other.etcd, other.etcd_peer, other.node}) == 4
+
+
+def test_of_two_starts_at_once_the_second_names_the_first(name: str) -> None:
+    place = paths.lab_paths(name)
+    place.lock.parent.mkdir(parents=True, exist_ok=True)
+    with place.lock.open("w", encoding="utf-8") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        first.write("4711")
+        first.flush()
+        second = command("lab", "up", name, "--longhorn", "none")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert f"Lab '{name}' is being started or stopped by process 4711: wait for it" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert living(name) == []
 
 
 def test_a_full_disk_is_said_before_anything_starts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ STEPS: tuple[Step, ...] = (
     ),
     pytest_step("browser", "browser", "tests/browser", minutes=10),
     pytest_step("lab", "lab", "tests/lab", minutes=20),
+    pytest_step("faults", "faults", "tests/faults/test_fast.py", "tests/faults/test_fast_bugs.py", minutes=10),
     Step(
         "integration",
         "integration",
@@ -105,7 +106,7 @@ STEPS: tuple[Step, ...] = (
 
 
 # These spend most of their time waiting for a cluster.
-WAITING = ("lab", "integration", "molecule")
+WAITING = ("lab", "faults", "integration", "molecule")
 
 
 def listing() -> str:

@@ -17,7 +17,7 @@ def test_kills_cuts_and_a_compaction(lab: Running, tmp_path: Path) -> None:
     with Wire(lab.description.ports.api, seed=3) as wire:
         with scene.record(access=scene.kubeconfig(wire.address), invocations=2) as recording:
             recording.begun()
-            wire.cut_between(3000, 120000)
+            wire.cut_between(3000, 90000)
             wire.break_all()
             time.sleep(2)
             scene.control_plane.restart("kube-apiserver", away=0.3)
@@ -30,6 +30,6 @@ def test_kills_cuts_and_a_compaction(lab: Running, tmp_path: Path) -> None:
             scene.control_plane.await_ready()
             account = scene.settle(recording, invocations=2, within=100)
         print(f"  {wire.cuts} of {wire.connections} connections cut")
-        assert wire.cuts >= 3
+        assert wire.cuts >= 1
     assert scene.control_plane.deaths == ["kube-apiserver", "etcd", "kube-apiserver"]
     assert account.gaps >= 3  # the server forgot what was between, for jobs, pods and events at least

@@ -11,6 +11,7 @@ find no file and be content.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -119,8 +120,11 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         print(f"usage: stage.py {'|'.join(commands)} [options]", file=sys.stderr)
         return 2
-    print(f"{make_stage()} files staged", flush=True)
-    return commands[sys.argv[1]](*sys.argv[2:])
+    (ROOT / ".state").mkdir(exist_ok=True)
+    with (ROOT / ".state" / "stage.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second run in this checkout waits, instead of taking the folder away
+        print(f"{make_stage()} files staged", flush=True)
+        return commands[sys.argv[1]](*sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,13 @@ STUB = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
 JOB = Job(volume="vol", name="job", labels={}, retain=1, backup=True, poll=0.0)
 
 
+@pytest.mark.parametrize("name", [name for name, bug in bugs.BUGS.items() if bug.needs_engine])
+def test_a_bug_that_a_release_cannot_have_is_refused(name: str) -> None:
+    plan = bugs.parse(bugs.document({"vol": ["event-lost", name]}))
+    with pytest.raises(bugs.BadBugPlan, match=f"volume vol: {name} is not for v1.0.1"):
+        bugs.require_engine(plan, release="v1.0.1")
+
+
 def test_every_switch_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text(encoding="utf-8")
     assert [name for name, bug in bugs.BUGS.items() if f"| `{name}` | {bug.actor} | {bug.does} |" not in text] == []

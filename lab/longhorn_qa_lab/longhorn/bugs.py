@@ -26,11 +26,13 @@ class Bug:
 
     actor: Actor
     does: str
+    needs_engine: bool = False
+    """Whether only a job that drives its engine itself can have it; from 1.0.1 on the manager does that."""
 
 
 BUGS: t.Final[t.Mapping[str, Bug]] = {
     "duplicate-same-second": Bug("job", "the second Job makes two snapshots in the same second"),
-    "duplicate-overlapping": Bug("job", "the second Job begins two backups of its snapshot at once"),
+    "duplicate-overlapping": Bug("job", "the second Job begins two backups of its snapshot at once", needs_engine=True),
     "duplicate-late": Bug("manager", "makes one more snapshot when the second Job is over"),
     "missing-artefact": Bug("job", "the second Job makes no backup, only its snapshot"),
     "second-pod": Bug("CronJob", "its Jobs have two pods, of which the second does nothing"),
@@ -40,13 +42,15 @@ BUGS: t.Final[t.Mapping[str, Bug]] = {
     "warning-missing": Bug("job", "does not log warnings"),
     "warning-of-another-volume": Bug("job", "names another volume in its warnings"),
     "warning-quoted": Bug("job", "logs its warnings inside the message of another line"),
-    "fault-never-fired": Bug("job", "deletes successfully, whatever the image's faults are"),
+    "fault-never-fired": Bug("job", "deletes successfully, whatever the image's faults are", needs_engine=True),
     "snapshot-list-hides": Bug("engine status", "never shows the volume's second snapshot"),
     "snapshot-list-invents": Bug("engine status", "shows a snapshot that nobody made, once there are two"),
     "backup-list-hides": Bug("engine status", "never shows the volume's second backup"),
-    "artefact-only-in-store": Bug("job", "the second Job writes one more backup into the store, and nowhere else"),
+    "artefact-only-in-store": Bug(
+        "job", "the second Job writes one more backup into the store, and nowhere else", needs_engine=True
+    ),
     "artefact-only-in-api": Bug("engine status", "shows a finished backup that nobody made, once there are two"),
-    "store-clock-off": Bug("job", "the times it writes into the store are an hour late"),
+    "store-clock-off": Bug("job", "the times it writes into the store are an hour late", needs_engine=True),
     "event-lost": Bug("API server", "refuses the CronJob's events"),
     "event-of-an-earlier-job": Bug("API server", "has them refused, and has the same of an earlier CronJob instead"),
     "tick-missed": Bug("manager", "has a tick of an every-minute CronJob taken for served, once"),
@@ -83,6 +87,14 @@ def parse(text: str) -> BugPlan:
     if not isinstance(document, dict) or set(document) != {"volumes"} or not isinstance(document["volumes"], dict):
         raise BadBugPlan("bug plan: expected an object with the key 'volumes' and no other, of volume: list of bugs")
     return BugPlan({volume: _bugs(volume, found) for volume, found in document["volumes"].items()})
+
+
+def require_engine(plan: BugPlan, *, release: str) -> None:
+    """Refuse what jobs of this release, which ask the manager for everything, cannot have."""
+    for volume, found in plan.volumes.items():
+        for name in found:
+            if BUGS[name].needs_engine:
+                raise BadBugPlan(f"bug plan, volume {volume}: {name} is not for {release}: its jobs drive no engine")
 
 
 def document(plan: t.Mapping[str, t.Sequence[str]]) -> str:

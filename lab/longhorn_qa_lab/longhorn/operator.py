@@ -139,7 +139,10 @@ class Operator:
         self._c.plan, self._c.plan_text = faults.parse(text), text
 
     def _take_bugs(self, text: str) -> None:
-        self._c.bugs, self._c.bugs_text = bugs.parse(text), text
+        plan = bugs.parse(text)
+        if self._c.release.jobs_through == "api":
+            bugs.require_engine(plan, release=self._c.release.name)
+        self._c.bugs, self._c.bugs_text = plan, text
 
     # --- engine images and instance managers ---
 

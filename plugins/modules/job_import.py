@@ -12,9 +12,12 @@ version_added: 0.1.0
 author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
-  - Reads a folder of C(kubectl get -o json) lists, C(--watch) streams, pods' logs (C(<pod>.r<attempt>.log),
-    C(<pod>.log), a container runtime's own log files) and listings of a backup store, and writes a history that
-    M(longhorn.qa.job_report) judges.
+  - Reads a folder or an archive of C(kubectl get -o json) lists, C(--watch) streams, pods' logs
+    (C(<pod>.r<attempt>.log), C(<pod>.log), a container runtime's own log files), lists of Longhorn's manager and
+    listings of a backup store, and writes a history that M(longhorn.qa.job_report) judges.
+  - The layouts of C(kubectl cluster-info dump), of must-gather and of a Longhorn support bundle are known, YAML too.
+  - Files are not unpacked to disk and links not followed. At most 20000 files of 512 MiB each and 2 GiB together are
+    read, in at most 24 folders; a dump beyond that, or one with names that lead out of it, is refused.
   - Kinds are recognised by content, whatever the files are called. What cannot be read becomes a gap in the history and
     a warning that names the file and the byte; the rest is used.
   - What a dump leaves out cannot be seen, so a run that was not recorded by M(longhorn.qa.job_record) never passes the
@@ -36,7 +39,7 @@ attributes:
 options:
   dump:
     description:
-      - Folder with the dump's files, subfolders included.
+      - Folder with the dump's files, subfolders included, or an archive (C(.tar), C(.tar.gz), C(.tgz), C(.zip)).
     type: path
     required: true
   history:

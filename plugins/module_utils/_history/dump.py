@@ -22,6 +22,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.documents imp
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 
+_MANAGERS = ("backup", "backupVolume", "engineImage", "instanceManager", "node", "setting", "snapshot", "volume")
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 _BACKUP_KEY = re.compile(r"(?:^|/)backupstore/volumes/[0-9a-f]{2}/[0-9a-f]{2}/([^/]+)/backups/backup_(.+)\.cfg$")
 
@@ -39,9 +40,12 @@ class _Collected:
     """What was found so far, by identity, so that a list and a stream that show the same thing show it once."""
 
     objects: dict[tuple[str, str, int, bool], model.ObjectSeen] = field(default_factory=dict)
-    stores: list[tuple[datetime | None, tuple[model.StoredBackup, ...]]] = field(default_factory=list)
+    stores: list[tuple[datetime | None, tuple[model.StoredBackup, ...], str]] = field(default_factory=list)
     gaps: list[tuple[str, str, str]] = field(default_factory=list)  # kind, reason, subject
     warnings: list[str] = field(default_factory=list)
+    unused: set[str] = field(
+        default_factory=set
+    )  # files of the manager's lists that only repeat what others say better
 
 
 def import_dump(files: Mapping[str, bytes], *, subjects: model.Subjects, at: datetime) -> Imported:
@@ -60,7 +64,9 @@ def import_dump(files: Mapping[str, bytes], *, subjects: model.Subjects, at: dat
     found.warnings.extend(read.warnings)
     body: list[t.Any] = [*seen, *_logs_as_records(read, at), *_gaps(found, read, at), *_stores(found, at)]
     kinds = sorted(
-        {item.kind for item in seen} | ({"logs"} if read.logs else set()) | ({"store"} if found.stores else set())
+        {item.kind for item in seen}
+        | ({"logs"} if read.logs else set())
+        | ({"store"} if any(not target for _at, _backups, target in found.stores) else set())
     )
     start = model.Start(number=1, at=at, subjects=subjects, origin="dump", kinds=tuple(kinds))
     end = model.End(number=1, at=at, reason="dump")
@@ -111,21 +117,66 @@ def _take(value: t.Any, *, path: str, offset: int, found: _Collected, at: dateti
         return ""
     if change in _CHANGES and isinstance(value.get("object"), dict):
         return _object(value["object"], change=change, via="watch", path=path, offset=offset, found=found, at=at)
-    if isinstance(value.get("objects"), list) and "t" in value:
-        found.stores.append((parse_time(objects.text(value, "t")), backups_of_keys(objects.items(value, "objects"))))
-        return "store"
+    listed = _take_listing(value, path=path, offset=offset, found=found)
+    if listed is not None:
+        return listed
     if isinstance(value.get("items"), list) and objects.text(value, "kind").endswith("List"):
         return _items(value, path=path, offset=offset, found=found, at=at)
     return _object(value, change="ADDED", via="list", path=path, offset=offset, found=found, at=at)
 
 
+def _take_listing(value: dict[str, t.Any], *, path: str, offset: int, found: _Collected) -> str | None:
+    """A list of the manager or of a store, alone or with the moment it was made; None for anything else."""
+    if isinstance(value.get("list"), list) and "volume" in value:
+        return _managers(value["list"], at=parse_time(objects.text(value, "t")), path=path, found=found)
+    if value.get("type") == "collection" and isinstance(value.get("data"), list):
+        return _managers(value["data"], at=None, path=path, found=found)
+    if value.get("type") == "error" and "code" in value:
+        found.warnings.append(f"{path}, byte {offset}: the manager answered: {objects.text(value, 'message')[:200]}")
+        return ""
+    if isinstance(value.get("objects"), list) and "t" in value:
+        moment = parse_time(objects.text(value, "t"))
+        found.stores.append((moment, backups_of_keys(objects.items(value, "objects")), ""))
+        return "store"
+    return None
+
+
 def _take_list(value: list[t.Any], *, path: str, offset: int, found: _Collected, at: datetime) -> str | None:
     entries = [item for item in value if isinstance(item, dict)]
     if entries and all("Key" in item for item in entries):
-        found.stores.append((None, backups_of_keys(entries)))
+        found.stores.append((None, backups_of_keys(entries), ""))
         return "store"
+    if entries and all(objects.text(item, "type") in _MANAGERS and "links" in item for item in entries):
+        return _managers(entries, at=None, path=path, found=found)
     kinds = [_take(item, path=path, offset=offset, found=found, at=at) for item in entries]
     return next((kind for kind in kinds if kind is not None), None)
+
+
+def _managers(entries: list[t.Any], *, at: datetime | None, path: str, found: _Collected) -> str:
+    """A list of Longhorn's manager. Backups are taken: the manager reads them from the store, which others may not.
+
+    Its other lists have no resourceVersion, so nothing can be ordered by them; the objects themselves say the same.
+    """
+    own = [item for item in entries if isinstance(item, dict)]
+    backups = tuple(
+        model.StoredBackup(
+            volume=objects.text(item, "volumeName"),
+            name=objects.text(item, "name"),
+            key=objects.text(item, "url"),
+            last_modified=objects.text(item, "created"),
+            snapshot=objects.text(item, "snapshotName"),
+            labels={str(name): str(value) for name, value in objects.mapping(item, "labels").items()},
+            created=objects.text(item, "snapshotCreated"),
+        )
+        for item in own
+        if objects.text(item, "type") == "backup" and objects.text(item, "name") and objects.text(item, "volumeName")
+    )
+    if backups:
+        found.stores.append((at, backups, model.MANAGER_LIST))
+    elif own and path not in found.unused:
+        found.unused.add(path)
+        found.warnings.append(f"{path}: lists of the manager that tell no order; the watched objects are used instead")
+    return ""
 
 
 def _items(document: Mapping[str, t.Any], *, path: str, offset: int, found: _Collected, at: datetime) -> str:
@@ -224,5 +275,6 @@ def _stores(found: _Collected, at: datetime) -> list[model.Store]:
     timed = sorted((item for item in found.stores if item[0] is not None), key=lambda item: t.cast(datetime, item[0]))
     untimed = [item for item in found.stores if item[0] is None]
     return [
-        model.Store(number=1, at=moment or at, target="", backups=backups) for moment, backups in [*timed, *untimed]
+        model.Store(number=1, at=moment or at, target=target, backups=backups)
+        for moment, backups, target in [*timed, *untimed]
     ]

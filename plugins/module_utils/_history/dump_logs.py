@@ -26,6 +26,19 @@ _NAMES = (
 _NODE_LAYOUT = re.compile(
     rf"(?:^|/)[-a-z0-9]+_(?P<pod>{_POD})_[-0-9a-f]+/(?P<container>[-a-z0-9]+)/(?P<attempt>\d{{1,4}})\.log"
 )
+# Layouts that say by folders whose log it is: must-gather's, and a support bundle's.
+_BY_FOLDER = (
+    re.compile(
+        rf"(?:^|/)pods/(?P<pod>{_POD})/(?P<container>[-a-z0-9]+)/(?:[-a-z0-9]+/)?logs/(?:current|(?P<before>previous))\.log"
+    ),
+    re.compile(rf"(?:^|/)logs/[-a-z0-9]+/(?P<pod>{_POD})/(?P<container>[-a-z0-9]+?)(?P<before>-previous)?\.log"),
+)
+# One file with the logs of all containers of a pod, as `kubectl cluster-info dump` writes it.
+_SECTION = re.compile(
+    rb"==== START logs for container (\S+) of pod \S+?/(\S+) ====\r?\n(.*?)"
+    rb"(==== END logs for container \1 of pod \S+ ====|\Z)",
+    re.DOTALL,
+)
 _KNOWN_PODS = re.compile(r"(?:longhorn-manager|instance-manager-[er])-.+|.+-\d{8,10}-[a-z0-9]{5}")
 _SAFE = re.compile(r"[A-Za-z0-9][-A-Za-z0-9.]*")
 # Times in logs and pod status are of the same node's clock, but both are cut to whole seconds.
@@ -72,11 +85,13 @@ class _File:
     attempt: int | None
     content: bytes
     raw: bool  # the runtime's own file: complete, and always of the attempt it is named after
+    before: bool = False  # of the attempt before the last one
+    cut: bool = False  # it has no end
 
 
 def is_log_name(path: str) -> bool:
     """Whether a file is called as a pod's log would be."""
-    return path.endswith(".log")
+    return path.endswith(".log") or path.rpartition("/")[2] == "logs.txt"
 
 
 def read_logs(files: Mapping[str, bytes], *, pods: Iterable[Mapping[str, t.Any]]) -> Logs:
@@ -86,12 +101,15 @@ def read_logs(files: Mapping[str, bytes], *, pods: Iterable[Mapping[str, t.Any]]
     warnings: list[str] = []
     by_attempt: dict[tuple[str, int], list[_File]] = {}
     for path in sorted(files):
-        item = _identify(path, files[path])
-        if item is None or not (item.pod in known or _KNOWN_PODS.fullmatch(item.pod)):
+        found = [item for item in _identify(path, files[path]) if item.pod in known or _KNOWN_PODS.fullmatch(item.pod)]
+        if not found:
             warnings.append(f"{path}: not named after a pod of the dump; left out")
-            continue
-        attempt = item.attempt if item.attempt is not None else _last_attempt(known.get(item.pod))
-        by_attempt.setdefault((item.pod, attempt), []).append(item)
+        for item in found:
+            attempt = item.attempt if item.attempt is not None else _last_attempt(known.get(item.pod)) - item.before
+            if attempt < 0:
+                warnings.append(f"{path}: of which attempt of pod {item.pod} it is, the dump does not say; left out")
+            else:
+                by_attempt.setdefault((item.pod, attempt), []).append(item)
     logs = []
     for (pod, attempt), candidates in sorted(by_attempt.items()):
         rest = {key: value for key, value in by_attempt.items() if key[0] == pod and key[1] != attempt}
@@ -120,22 +138,42 @@ def _pods(documents: Iterable[Mapping[str, t.Any]]) -> dict[str, _Pod]:
     return known
 
 
-def _identify(path: str, content: bytes) -> _File | None:
-    match = _NODE_LAYOUT.search(path)
+def _identify(path: str, content: bytes) -> list[_File]:
+    """The logs in a file: one, but for those that hold a whole pod's."""
     name = path.rpartition("/")[2]
+    if name == "logs.txt":
+        return _sections(path, content)
+    match = next((found for pattern in (_NODE_LAYOUT, *_BY_FOLDER) if (found := pattern.search(path))), None)
     match = match or next((found for pattern in _NAMES if (found := pattern.fullmatch(name))), None)
     if match is None:
-        return None
+        return []
     parts = match.groupdict()
     raw = logtext.is_cri(content) or (not content and "cri" in path.split("/"))
-    return _File(
+    item = _File(
         path=path,
         pod=parts["pod"],
         container=parts.get("container") or "",
         attempt=int(parts["attempt"]) if parts.get("attempt") is not None else None,
-        content=logtext.from_cri(content) if logtext.is_cri(content) else content,
+        content=logtext.from_cri(content) if logtext.is_cri(content) else logtext.without_times(content),
         raw=raw,
+        before=bool(parts.get("before")),
     )
+    return [item]
+
+
+def _sections(path: str, content: bytes) -> list[_File]:
+    return [
+        _File(
+            path=path,
+            pod=match.group(2).decode("utf-8", "replace"),
+            container=match.group(1).decode("utf-8", "replace"),
+            attempt=None,
+            content=match.group(3),
+            raw=False,
+            cut=not match.group(4),
+        )
+        for match in _SECTION.finditer(content)
+    ]
 
 
 def _last_attempt(pod: _Pod | None) -> int:
@@ -194,7 +232,7 @@ def _dumped(item: _File, pod: _Pod | None, *, attempt: int) -> DumpedLog:
         path=f"logs/{folder}/{attempt}.log",
         origin=item.path,
         content=item.content,
-        complete=ended and not logtext.tool_error(item.content),
+        complete=ended and not item.cut and not logtext.tool_error(item.content),
     )
 
 

@@ -18,6 +18,7 @@ _ERRORS = re.compile(
     rb"|(?:previous terminated container|container) \"?[^\" ]+\"? (?:in pod|not found|is not available).*)"
 )
 _CRI = re.compile(rb"(\S+) (stdout|stderr) ([FP])(?::\S+)?(?: (.*))?", re.DOTALL)
+_STAMPED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}(?:Z|[+-]\d\d:\d\d) ")
 _CRI_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -31,6 +32,14 @@ def only_tool_error(content: bytes) -> bool:
     """Whether every line is the error of the tool that should have fetched the log."""
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     return bool(lines) and all(_ERRORS.fullmatch(line) for line in lines)
+
+
+def without_times(content: bytes) -> bytes:
+    """The log without the time that ``--timestamps`` puts before each line; unchanged when not every line has one."""
+    lines = content.splitlines(keepends=True)
+    if not lines or not all(_STAMPED.match(line) for line in lines):
+        return content
+    return b"".join(line.partition(b" ")[2] for line in lines)
 
 
 def is_cri(content: bytes) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 SCHEMA = "longhorn.qa/history/1"
+MANAGER_LIST = "longhorn-manager"  # a store's target when the manager listed it: the backups of one volume only
 
 Task = t.Literal["snapshot", "backup"]
 Fault = t.Literal["snapshot-delete", "backup-delete"]

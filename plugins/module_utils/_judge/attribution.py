@@ -129,7 +129,7 @@ def _add_stored(case: Case, made: dict[str, Artefact], *, older: set[str]) -> No
     """What the store itself lists; alone it cannot say which Job made it, or whether it is older than all of them."""
     first_record = case.invocations[0].seen.added_record if case.invocations else 0
     dump = case.index.origin == "dump"
-    listings = [store for store in case.index.stores if not store.error]
+    listings = [store for store in (*case.index.stores, *case.index.managers) if not store.error]
     for place, store in enumerate(listings):
         for backup in store.backups:
             if backup.volume != case.cell.volume or backup.name in older or _somebody_elses(backup, case.cell.job):
@@ -144,9 +144,10 @@ def _add_stored(case: Case, made: dict[str, Artefact], *, older: set[str]) -> No
                 artefact = made[backup.name] = Artefact("backup", backup.name, None, everyone)
                 artefact.maybe_older = dump and place == 0
             artefact.snapshot = artefact.snapshot or backup.snapshot
-            if "store" not in artefact.sources:
-                artefact.sources.add("store")
-                artefact.evidence.append(Evidence("store listing", f"record {store.number}", backup.key))
+            source, what = ("api", "manager's list") if store in case.index.managers else ("store", "store listing")
+            if source not in artefact.sources:
+                artefact.sources.add(source)
+                artefact.evidence.append(Evidence(what, f"record {store.number}", backup.key))
 
 
 def _somebody_elses(backup: model.StoredBackup, job: str) -> bool:

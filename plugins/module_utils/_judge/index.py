@@ -112,6 +112,7 @@ class Index:
     engine_snapshots: dict[str, list[LoggedSnapshot]] = field(default_factory=dict)  # by volume, in the log's order
     stray_snapshots: list[LoggedSnapshot] = field(default_factory=list)  # whose volume the log does not say
     stores: list[model.Store] = field(default_factory=list)
+    managers: list[model.Store] = field(default_factory=list)  # the manager's own lists, of one volume each
     gaps: dict[str, list[model.Gap]] = field(default_factory=dict)  # by kind
     clock: list[tuple[int, datetime]] = field(default_factory=list)  # latest server time by then, by resourceVersion
     ended: model.End | None = None
@@ -188,7 +189,7 @@ class _Collector:
         elif isinstance(record, model.Start):
             self.starts.append(record)
         elif isinstance(record, model.Store):
-            self.index.stores.append(record)
+            (index.managers if record.target == model.MANAGER_LIST else index.stores).append(record)
         elif isinstance(record, model.Gap):
             self.index.gaps.setdefault(record.kind, []).append(record)
         elif isinstance(record, model.ListDone) and record.kind == "jobs" and index.first_listed is None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,10 +20,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import I
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import RELEASES, release_of
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict, LonghornQAError
-
-MAX_FILE = 512 * 1024 * 1024
-MAX_FILES = 20_000
+from ansible_collections.longhorn.qa.plugins.module_utils._module import dump_files
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
 
 _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
 
@@ -32,16 +31,18 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     dump, history = Path(params["dump"]), Path(params["history"])
     stated = _stated_cells(params.get("expect") or [])
     _require_known(params.get("longhorn_release") or "")
-    files = _read(dump)
+    files = dump_files.read(dump)
     moment = now or datetime.now(tz=timezone.utc)
-    first = import_dump(files, subjects=model.Subjects(release=""), at=moment)
+    first = import_dump(files.contents, subjects=model.Subjects(release=""), at=moment)
+    first = replace(first, warnings=(*files.warnings, *first.warnings))
+    warnings = list(first.warnings)
     found = [record for record in first.history.records if isinstance(record, model.ObjectSeen)]
     if not found:
         raise BadInput(
             "nothing in it is a Kubernetes object",
             subject=str(dump),
             expected="`kubectl get -o json` lists or watch streams of cronjobs, jobs, pods, events, engines",
-            seen=f"{len(files)} files" + (f", first problem: {first.warnings[0]}" if first.warnings else ""),
+            seen=f"{len(files.contents)} files" + (f", first problem: {warnings[0]}" if warnings else ""),
             advice="Name the folder that holds the dump.",
         )
     subjects = model.Subjects(
@@ -56,7 +57,7 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
         "records": len(first.history.records),
         "release": subjects.release,
         "cells": [cell.volume for cell in subjects.cells],
-        "import_warnings": list(first.warnings),
+        "import_warnings": warnings,
     }
     if not check_mode:
         _write(history, first, subjects)
@@ -86,35 +87,6 @@ def _require_known(release: str) -> None:
             seen=release,
             advice="State the one your build was made from, or leave it empty to be judged by the contract alone.",
         )
-
-
-def _read(dump: Path) -> dict[str, bytes]:
-    if not dump.is_dir():
-        raise BadInput(
-            "there is no such folder", subject=str(dump), advice="Give the folder that holds the dump's files."
-        )
-    paths = sorted(path for path in dump.rglob("*") if path.is_file() and not path.is_symlink())
-    if len(paths) > MAX_FILES:
-        raise BadInput(
-            "too many files", subject=str(dump), expected=f"at most {MAX_FILES}", seen=str(len(paths)),
-            advice="Give the folder of one dump only.",
-        )  # fmt: skip
-    files = {}
-    for path in paths:
-        try:
-            size = path.stat().st_size
-            if size > MAX_FILE:
-                raise BadInput(
-                    "the file is too large", subject=str(path), expected=f"at most {MAX_FILE} bytes", seen=str(size),
-                    advice="Leave it out, or cut it at a line's end.",
-                )  # fmt: skip
-            files[path.relative_to(dump).as_posix()] = path.read_bytes()
-        except OSError as error:
-            raise LonghornQAError(
-                "the file cannot be read", subject=str(path), seen=error.strerror or str(error),
-                advice="Check its permissions.",
-            ) from error  # fmt: skip
-    return files
 
 
 def _release(found: Iterable[model.ObjectSeen]) -> str:

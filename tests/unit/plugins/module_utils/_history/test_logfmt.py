@@ -107,9 +107,9 @@ def test_formatters_own_fields_win_over_later_ones() -> None:
 @pytest.mark.parametrize("filler", [b"x", b"\\", b'"', b"a=", b"\xff"], ids=["x", "backslash", "quote", "pairs", "ff"])
 def test_lines_of_ten_mebibytes_take_seconds_at_most(filler: bytes) -> None:
     huge = b'level=warning msg="' + filler * (10 * 1024 * 1024 // len(filler)) + b'"\nlevel=info msg=after\n'
-    start = time.monotonic()
+    start = time.process_time()
     first, second = read_lines([huge])
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert first.number == 1
     assert second.message == "after"
 

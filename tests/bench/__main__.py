@@ -7,7 +7,7 @@ import argparse
 import subprocess
 from collections.abc import Callable, Iterator
 
-from tests.bench import judge, labs, logs, recording
+from tests.bench import judge, labs, logs, recording, reports
 from tests.bench.figure import Figure, stopwatch, table
 
 from longhorn_qa_lab.progress import Progress
@@ -21,6 +21,7 @@ def main() -> None:
         "labs": labs.measure,
         "logs": logs.measure,
         "recording": recording.measure,
+        "reports": reports.measure,
         "judge": judge.measure,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)

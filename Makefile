@@ -19,7 +19,7 @@ export ANSIBLE_REMOTE_TMP := $(CURDIR)/.ansible/tmp
 BIN := .venv/bin
 scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 
-.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults bench changelog lock assets clean distclean
+.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults bench mutants changelog lock assets clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r left right; do printf '%-20s %s\n' "$$left" "$$right"; done
@@ -61,7 +61,11 @@ faults: setup ## the long suites: faults of the control plane, and every bug swi
 	@$(BIN)/python -m pytest -q tests/faults $(ARGS)
 
 bench: setup ## times and sizes, as a table
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@PYTHONPATH=collections:lab $(BIN)/python -m tests.bench $(ARGS)
+
+mutants: setup ## long: random histories by the hundred, then mutation testing of the judge (goes on where it stopped)
+	@LONGHORN_QA_EXAMPLES=500 $(BIN)/python -m pytest -q tests/unit/plugins/module_utils/_judge/test_properties.py tests/unit/plugins/module_utils/_judge/test_recordings.py
+	@$(BIN)/python build/mutants.py $(ARGS)
 
 changelog: setup ## write CHANGELOG.rst for the version in galaxy.yml, from changelogs/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/antsibull-changelog release --reload-plugins --update-existing

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def test_no_file_can_be_missing_and_leave_its_checks_passing(name: str, recordin
 
 
 def _worth_dropping(files: dict[str, bytes]) -> list[str]:
-    """Every file, but of the many logs of one recurring job's pods only the first and the last."""
+    """Every file, but without time to spare only the first and the last of the logs of one recurring job."""
+    if os.environ.get("LONGHORN_QA_EXAMPLES"):
+        return list(files)
     logs: dict[str, list[str]] = {}
     for path in files:
         logs.setdefault(path.rpartition("-c-")[0] if "/test-" in path else path, []).append(path)

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import examine, judge
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 
 Change = Callable[[t.Any], object]
 Make = Callable[..., t.Any]
@@ -210,6 +212,20 @@ def early_backup(m: t.Any) -> None:
     stores(lambda _place, store: replace(store, backups=(*store.backups, extra)))(m)
 
 
+def early_backup_later(listing: int) -> Change:
+    extra = model.StoredBackup(BACK, "backup-0000000000000000", "k")
+    return stores(lambda place, store: replace(store, backups=(*store.backups, extra)) if place >= listing else store)
+
+
+def without_snapshot(name: str) -> Change:
+    return every(never_shown(name), engine_lines(lambda line: f" {name} UserCreated" not in line))
+
+
+def _early(record: t.Any) -> bool:
+    """Before Job 92 was there."""
+    return int(record.object["metadata"]["resourceVersion"]) < 19050
+
+
 def stray_line(m: t.Any) -> None:
     (pod,) = [pod for pod in m.log_paths if pod.startswith("instance-manager-e-")]
     line = 'time="2026-11-23T03:11:01Z" level=info msg="Snapshot: 10.9.9.9:1 stray UserCreated true Created at x, '
@@ -226,7 +242,72 @@ def two_starts(m: t.Any) -> None:
     m.records.insert(len(m.records) // 2, replace(m.records[0], kinds=("jobs",)))
 
 
+def one_job_and_only_its_log_line(m: t.Any) -> None:
+    for number in ("90", "91", "92", "93"):
+        m.drop(lambda r, number=number: is_object(r, "jobs", S + number) or is_object(r, "pods", S + number))
+    names = {
+        name for engine in m.of("engines", SNAP + "-e-") for name in engine.get("status", {}).get("snapshots") or {}
+    }
+    never_shown(*names)(m)
+    first = iter([True])
+    engine_lines(lambda line: "RecurringJob:c-ncsnp" not in line or next(first, False))(m)
+
+
+def file_gone(pod: str) -> Change:
+    def change(m: t.Any) -> None:
+        (path,) = [path for name, path in m.log_paths.items() if name.startswith(pod)]
+        del m.logs[path]
+
+    return change
+
+
+def log_line(pod: str, line: str) -> Change:
+    def change(m: t.Any) -> None:
+        (name,) = [name for name in m.log_paths if name.startswith(pod)]
+        m.set_log(name, (line + "\n").encode())
+
+    return change
+
+
+def three_attempts_two_snapshots(m: t.Any) -> None:
+    """The first was killed before it made anything; the others made one each, and came to the clean-up."""
+    pods = list(m.of("pods", S + "91"))
+    for pod in pods:
+        for status in pod.get("status", {}).get("containerStatuses", []):
+            status["restartCount"] = 2
+    name, uid = pods[0]["metadata"]["name"], pods[0]["metadata"]["uid"]
+    warning = m.logs[m.log_paths[name]]
+    m.set_log(name, b"killed\n")
+    m.add_log(uid, name, 1, warning)
+    m.add_log(uid, name, 2, warning)
+    for engine in m.of("engines", SNAP + "-e-"):
+        snapshots = engine.get("status", {}).get("snapshots") or {}
+        if "c-ncsnp-3fc38ae3" in snapshots:
+            snapshots["c-ncsnp-ffffffff"] = {"labels": {"RecurringJob": "c-ncsnp"}}
+
+
 CASES: dict[str, Change] = {
+    "one Job, whose snapshot only the engine's log has": one_job_and_only_its_log_line,
+    "one Job of a younger record, likewise": every(one_job_and_only_its_log_line, lambda m: m.gap("jobs")),
+    **{f"file of the log of {pod} gone": file_gone(pod) for pod in (S + "91", B + "91", "instance-manager-e-")},
+    "store only, gap in jobs": every(early_backup_later(1), lambda m: m.gap("jobs")),
+    "store only, gap in engines": every(early_backup_later(1), lambda m: m.gap("engines")),
+    "store only, a log gone": every(early_backup_later(1), lambda m: m.drop_log(B + "91")),
+    "store only, from the last listing on": early_backup_later(9),
+    "three attempts, two snapshots": three_attempts_two_snapshots,
+    "three attempts, two snapshots, no release": every(three_attempts_two_snapshots, subjects(release="v9.9.9")),
+    "nothing new, in 1.0.1's words": every(
+        subjects(release="v1.0.1"),
+        without_snapshot("c-ncsnp-3fc38ae3"),
+        log_line(S + "91", 'time="x" level=info msg="Skipping taking snapshot because it is empty"'),
+    ),
+    "two snapshots, the one before has none": every(
+        never_shown("c-ncsnp-85ab8f06", "c-ncsnp-3fc38ae3"), engine_lines(lambda line: "c-ncsnp-85ab8f06" not in line)
+    ),
+    "two shown at once, engines not watched": every(
+        unwatched("engines"), lambda m: m.drop(lambda r: is_object(r, "engines", SNAP) and _early(r))
+    ),
+    "two shown at once": lambda m: m.drop(lambda r: is_object(r, "engines", SNAP) and _early(r)),
     **{f"no {kind}": without(kind) for kind in KINDS},
     **{f"no {kind} of one cell": without(kind, SNAP) for kind in KINDS},
     **{f"no {kind} of one backup cell": without(kind, BACK) for kind in KINDS},
@@ -408,6 +489,15 @@ def test_words_of_a_changed_recording(
     jobs = {key: value for key, value in summaries_of(judgement).items() if value != whole["invocations"][key]}
     found[name] = {"run": judgement.verdict, "checks": said, "invocations": jobs}
     assert found[name] == APPROVED.get(name), "if this is meant, copy tests/output/words.json to tests/expected"
+
+
+def test_cases_come_with_the_judgement(mutant: Make) -> None:
+    history = mutant("2020-06", THREE).history()
+    judgement, cases = examine(history, profiles=profile, ticks=lambda *_bounds: ())
+    assert [cell.cell for cell in judgement.cells] == [case.cell for case in cases]
+    assert {case.cell.volume for case in cases} == set(THREE)
+    assert all(len(item.snapshots) == 1 for case in cases for item in case.judged)
+    assert judgement == judge(history, profiles=profile, ticks=lambda *_bounds: ())
 
 
 @pytest.mark.parametrize("name", OTHER)

@@ -56,14 +56,14 @@ _FIELDS = """
 class ModuleDocFragment:
     """The default is a run that was planned; ``found`` is material in which the cells can be found."""
 
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   cells:
     description:
       - The volumes to record, each with its recurring job, as the filter P(longhorn.qa.cells#filter) plans them.
     required: true{_FIELDS}"""
 
-    FOUND = f"""
+    FOUND: str = f"""
 options:
   expect:
     description:

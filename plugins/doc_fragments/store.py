@@ -28,7 +28,7 @@ _PLACE = """
 class ModuleDocFragment:
     """Where a backup store is, and with whose credentials it is listed; ``set`` is the one that Longhorn has."""
 
-    DOCUMENTATION = f"""
+    DOCUMENTATION: str = f"""
 options:
   store:
     description:
@@ -48,7 +48,7 @@ options:
         type: str
         required: true{_PLACE}"""
 
-    SET = f"""
+    SET: str = f"""
 options:
   store:
     description:

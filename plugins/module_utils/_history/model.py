@@ -172,7 +172,7 @@ class History:
 
     records: Sequence[Record]
     logs: Mapping[str, bytes] = field(default_factory=dict)
-    damage: tuple[str, ...] = ()  # for example "history.jsonl:812: truncated record"
+    damage: tuple[str, ...] = ()  # each begins with the file: "history.jsonl:812: truncated record"
 
     @property
     def subjects(self) -> Subjects:

@@ -131,8 +131,8 @@ class Index:
 
     @property
     def unreadable(self) -> str:
-        """Why a record of any kind may be missing; empty when none is."""
-        damage = self.history.damage
+        """Why a record of any kind may be missing; empty when none is. A damaged log hides nothing but itself."""
+        damage = [text for text in self.history.damage if not text.startswith("logs/")]
         return self.hole or (f"damaged file: {damage[0]}" if damage else "")
 
     def server_time(self, version: int | None) -> datetime | None:
@@ -321,8 +321,9 @@ class _Collector:
         service = name.startswith(("longhorn-manager-", "instance-manager-"))
         file = _log_file(record, content, endless=service)
         holes = [gap for gap in self.index.gaps.get("logs", []) if gap.subject in ("", name)]
-        if holes and not file.problem:
-            file = replace(file, problem=holes[0].reason)
+        damage = (text for text in self.index.history.damage if text.startswith(f"{record.path}:"))
+        problem = file.problem or next(damage, "") or (holes[0].reason if holes else "")
+        file = replace(file, problem=problem)
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)
             for line in file.read():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 
 Ticks = Callable[[str, datetime, datetime], tuple[datetime, ...]]
@@ -43,6 +44,7 @@ def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
         return f"the schedule is in time zone {zones.pop()}, which is not calculated here"
     expression = expressions.pop()
     since, until = _since(case), _until(case)
+    since = max((moment for moment in (since, *_baseline_ticks(case)) if moment is not None), default=None)
     own = [item.tick for item in case.invocations if item.tick is not None]
     if since is None or until is None:
         return "from when to when the schedule ran is not known"
@@ -78,6 +80,12 @@ def _since(case: Case) -> datetime | None:
         known.append(case.index.server_time(case.index.first_listed))
     own = [item.tick - timedelta(seconds=1) for item in case.invocations if item.tick is not None]
     return max((moment for moment in known if moment is not None), default=min(own, default=None))
+
+
+def _baseline_ticks(case: Case) -> list[datetime]:
+    """Ticks of the Jobs that were there before: CronJobs are listed before Jobs, and a tick may come between."""
+    jobs = [job for job in case.index.jobs.get(case.cell.cronjob, []) if job.baseline and not job.first.by_hand]
+    return [tick for job in jobs if (tick := objects.tick_of(job.first.meta.name)) is not None]
 
 
 def _until(case: Case) -> datetime | None:

@@ -30,6 +30,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, S3Store, folder_of
 
 VOLUME = "test-ncb-back"
+BUCKET = "truth"  # of its own: the memory of this S3 server is the process's
+TARGET = f"s3://{BUCKET}@us-east-1/"
 FOLDER = folder_of("", VOLUME) + "backups/"
 LATER = [f"backup-{number}" for number in range(3)]
 _DENIED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
@@ -81,7 +83,7 @@ def writer(server: Server) -> t.Any:
     )  # fmt: skip
 
 
-def put(client: t.Any, name: str, *, bucket: str = "bucket", job: str = "c-1") -> None:
+def put(client: t.Any, name: str, *, bucket: str = BUCKET, job: str = "c-1") -> None:
     document = {"Name": name, "SnapshotCreatedAt": "2020-06-23T10:00:05Z", "Labels": {"RecurringJob": job}}
     client.put_object(Bucket=bucket, Key=f"{FOLDER}backup_{name}.cfg", Body=json.dumps(document).encode())
 
@@ -90,7 +92,7 @@ def put(client: t.Any, name: str, *, bucket: str = "bucket", job: str = "c-1") -
 def _server() -> Iterator[Server]:
     server = Server()
     client = writer(server)
-    client.create_bucket(Bucket="bucket")
+    client.create_bucket(Bucket=BUCKET)
     for name in LATER:
         put(client, name)
     yield server
@@ -119,7 +121,7 @@ class Cluster:
         return {"data": self._secret} if kind == kinds.SECRETS else None
 
 
-def opened(target: str = "s3://bucket@us-east-1/", **secret: str) -> S3Store:
+def opened(target: str = TARGET, **secret: str) -> S3Store:
     return S3Store(t.cast(t.Any, Cluster(**secret)), Location(target, "creds", "longhorn-system"))
 
 
@@ -174,9 +176,9 @@ def _any_host(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("secret", "host", "path"),
     [
-        pytest.param({"VIRTUAL_HOSTED_STYLE": "true"}, "bucket.s3.test", "/", id="a host name for each bucket"),
-        pytest.param({"VIRTUAL_HOSTED_STYLE": "false"}, "s3.test", "/bucket", id="said to be the path"),
-        pytest.param({}, "s3.test", "/bucket", id="the path"),
+        pytest.param({"VIRTUAL_HOSTED_STYLE": "true"}, f"{BUCKET}.s3.test", "/", id="a host name for each bucket"),
+        pytest.param({"VIRTUAL_HOSTED_STYLE": "false"}, "s3.test", f"/{BUCKET}", id="said to be the path"),
+        pytest.param({}, "s3.test", f"/{BUCKET}", id="the path"),
     ],
 )
 def test_buckets_by_host_name_or_by_path(server: Server, secret: dict[str, str], host: str, path: str) -> None:
@@ -298,6 +300,6 @@ def test_a_right_that_is_missing_is_named(
 
 
 def test_a_target_without_a_secret_says_so() -> None:
-    one = S3Store(t.cast(t.Any, Cluster()), Location("s3://bucket@us-east-1/", "", "longhorn-system"))
+    one = S3Store(t.cast(t.Any, Cluster()), Location(TARGET, "", "longhorn-system"))
     with pytest.raises(errors.BadInput, match="no credential Secret is named"):
         one.backups([VOLUME])

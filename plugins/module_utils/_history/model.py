@@ -15,8 +15,27 @@ from datetime import datetime
 SCHEMA = "longhorn.qa/history/1"
 MANAGER_LIST = "longhorn-manager"  # a store's target when the manager listed it: the backups of one volume only
 
-Task = t.Literal["snapshot", "backup"]
+Task = t.Literal[
+    "snapshot",
+    "backup",
+    "snapshot-force-create",
+    "backup-force-create",
+    "snapshot-delete",
+    "snapshot-cleanup",
+    "filesystem-trim",
+]
 Fault = t.Literal["snapshot-delete", "backup-delete"]
+# What makes these deletions fail: a stub as the volume's or as Longhorn's default engine image, an engine built to
+# refuse inside its replicas, a store or an API server that refuses to delete, Longhorn's own setting, locked objects.
+FaultType = t.Literal[
+    "engine-image",
+    "default-engine-image",
+    "patched-engine-image",
+    "backup-store",
+    "admission",
+    "disable-snapshot-purge",
+    "object-lock",
+]
 Origin = t.Literal["recorder", "dump"]
 Change = t.Literal["ADDED", "MODIFIED", "DELETED"]
 Via = t.Literal["list", "watch"]
@@ -30,7 +49,7 @@ class Cell:
     """One volume of a run: engine image x task, with the faults expected there.
 
     ``faults`` is ``None`` when nobody stated what to expect (foreign material); an empty tuple is a control, whose
-    clean-up must succeed.
+    clean-up must succeed. Since release 1.2 several cells may share a recurring job, and so a CronJob.
     """
 
     volume: str
@@ -41,6 +60,17 @@ class Cell:
     retain: int = 1
     engine_image: str = ""  # empty: the default engine image
     faults: tuple[Fault, ...] | None = None
+    fault_type: FaultType = "engine-image"  # what makes them happen; without faults it means nothing
+
+    @property
+    def makes_snapshots(self) -> bool:
+        """Whether an invocation is to make a snapshot; a backup needs one too."""
+        return self.task in ("snapshot", "snapshot-force-create") or self.makes_backups
+
+    @property
+    def makes_backups(self) -> bool:
+        """Whether an invocation is to make a backup."""
+        return self.task in ("backup", "backup-force-create")
 
 
 @dataclass(frozen=True)
@@ -74,7 +104,7 @@ class Start(_Stamped):
 class ObjectSeen(_Stamped):
     """An API object as a list or watch delivered it, without managedFields."""
 
-    kind: str  # plural resource name: cronjobs, jobs, pods, events, engines, volumes
+    kind: str  # plural resource name: cronjobs, jobs, pods, events, engines, volumes, recurringjobs, snapshots, backups
     change: Change
     object: JsonObject
     via: Via = "watch"

@@ -17,7 +17,15 @@ TASKS: tuple[Task, ...] = t.get_args(Task)
 
 # <volume>-<job, 8>-c-<tick, 10 digits>-<5> is a pod's name and has to stay whole within 63 characters.
 _LONGEST_VOLUME_NAME = 63 - len("-12345678-c-1234567890-abcde")
-_SHORT: Mapping[Task, str] = {"snapshot": "snap", "backup": "back"}
+_SHORT: Mapping[Task, str] = {
+    "snapshot": "snap",
+    "backup": "back",
+    "snapshot-force-create": "snpf",
+    "backup-force-create": "bckf",
+    "snapshot-delete": "sdel",
+    "snapshot-cleanup": "scln",
+    "filesystem-trim": "trim",
+}
 
 
 class CellError(ValueError):

@@ -16,6 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, Plan, Step
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 
+TASKS: tuple[Task, ...] = ("snapshot", "backup")
 _LABEL_KEY = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -88,8 +89,8 @@ def problems(job: RecurringJob, *, existing: Sequence[RecurringJob] = ()) -> lis
     """What is wrong with a wanted job, given the volume's others. Whoever has a cron library judges the cron line."""
     others = sum(other.retain for other in existing if other.name != job.name)
     found = names.job_name_problems(job.name) + names.retain_problems(job.retain, others=others)
-    if job.task not in t.get_args(Task):
-        found.append(f"task {job.task!r} is unknown; known to this Longhorn release are {', '.join(t.get_args(Task))}")
+    if job.task not in TASKS:
+        found.append(f"task {job.task!r} is unknown; known to this Longhorn release are {', '.join(TASKS)}")
     if not job.cron.strip():
         found.append("the cron line is empty")
     for key, value in job.labels.items():

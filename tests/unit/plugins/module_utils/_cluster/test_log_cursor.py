@@ -179,7 +179,7 @@ def test_long_lines_in_parts_are_whole_lines(size: int, old: bool) -> None:
         assert cursor.repeated
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=st.data(), times=st.lists(st.integers(0, 2_000_000_000), min_size=1, max_size=5).map(sorted), old=st.booleans()
 )

@@ -25,7 +25,7 @@ MAX_WIDTH = 400  # characters of one line
 _LINE = re.compile(r"line (\d+)")
 _VERSION = re.compile(r"resourceVersion (\d+)")
 _RECORD = re.compile(r"record (\d+)")
-_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "finalizers")
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "jobs": ("status",),
     "cronjobs": ("spec.schedule", "spec.suspend", "spec.concurrencyPolicy", "status"),
@@ -33,6 +33,8 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "events": (
         "type", "reason", "message", "note", "count", "firstTimestamp", "lastTimestamp", "involvedObject", "regarding",
     ),
+    "snapshots": ("spec", "status"),
+    "backups": ("spec", "status"),
     "volumes": ("spec.engineImage", "status.state", "status.robustness", "status.conditions"),
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import Po
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
-from ansible_collections.longhorn.qa.plugins.module_utils._report.lifespans import Key, Life
+from ansible_collections.longhorn.qa.plugins.module_utils._report.lifespans import Life, Lives
 
 LANES = ("schedule", "jobs", "pods", "snapshots", "backups", "faults", "logs", "events", "recorder")
 
@@ -61,7 +61,7 @@ class Marks:
     marks: list[Mark] = field(default_factory=list)
 
 
-def of_case(case: Case, judged: CellJudgement, *, ticks: Ticks, lives: Mapping[Key, Life]) -> Marks:
+def of_case(case: Case, judged: CellJudgement, *, ticks: Ticks, lives: Lives) -> Marks:
     """All marks of one cell, in no order."""
     made = Marks()
     _ticks(case, made, ticks)
@@ -70,7 +70,9 @@ def of_case(case: Case, judged: CellJudgement, *, ticks: Ticks, lives: Mapping[K
         made.marks += [_attempt(invocation, attempt) for attempt in invocation.attempts]
     verdicts = {check.check: check.verdict for check in judged.checks}
     for kind in t.get_args(ArtefactKind):
-        made.marks += _artefacts(case, kind, lives=lives, disagrees=verdicts.get(store_agrees.ID) == "fail")
+        own = lives.get((case.cell.volume, kind), {})
+        made.marks += _artefacts(case, kind, lives=own, disagrees=verdicts.get(store_agrees.ID) == "fail")
+        made.marks += _others(case, kind, own)
     if case.profile is not None:
         for fault in sorted({*case.profile.deletion_runs_with, *(case.cell.faults or ())}, reverse=True):
             items = clean_ups(case, fault)
@@ -168,7 +170,7 @@ def _created(pod: PodSeen | None) -> datetime | None:
 
 
 # --- artefacts --------------------------------------------------------------------------------------------------------
-def _artefacts(case: Case, kind: ArtefactKind, *, lives: Mapping[Key, Life], disagrees: bool) -> list[Mark]:
+def _artefacts(case: Case, kind: ArtefactKind, *, lives: Mapping[str, Life], disagrees: bool) -> list[Mark]:
     found = []
     for item in case.invocations:
         for place, artefact in enumerate(item.made(kind)):
@@ -183,10 +185,10 @@ def _artefacts(case: Case, kind: ArtefactKind, *, lives: Mapping[Key, Life], dis
 
 
 def _artefact(
-    case: Case, artefact: Artefact, item: Invocation | None, lives: Mapping[Key, Life], look: tuple[State, str, bool]
+    case: Case, artefact: Artefact, item: Invocation | None, lives: Mapping[str, Life], look: tuple[State, str, bool]
 ) -> Mark:
     state, text, disagrees = look
-    life = lives.get((case.cell.volume, artefact.kind, artefact.name), Life())
+    life = lives.get(artefact.name, Life())
     start = life.start or (_began(item) if item is not None else None) or _first_moment(case)
     only = _only(case, artefact)
     if only:
@@ -205,8 +207,21 @@ def _artefact(
         job=item.name if item is not None else "",
         terminating=life.terminating,
         only=only,
-        evidence=tuple(artefact.evidence),
+        evidence=(*life.evidence, *artefact.evidence),
     )
+
+
+def _others(case: Case, kind: ArtefactKind, lives: Mapping[str, Life]) -> list[Mark]:
+    """What no Job here made is shown when it is being deleted, which is what clean-up does to older ones."""
+    own = {artefact.name for artefact in case.artefacts(kind)}
+    return [
+        Mark(
+            f"{kind}s", kind, "info", f"{kind} {name}", life.start or life.terminating, life.end,
+            text="not made by a Job of this record", terminating=life.terminating, evidence=life.evidence,
+        )
+        for name, life in lives.items()
+        if name not in own and life.terminating is not None
+    ]  # fmt: skip
 
 
 def _only(case: Case, artefact: Artefact) -> str:

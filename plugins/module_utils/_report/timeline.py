@@ -32,12 +32,15 @@ Document = dict[str, t.Any]
 
 @dataclass
 class _Span:
-    """From the first to the last moment of anything shown."""
+    """From the first to the last moment of what the run did; an artefact of others may be years old."""
 
     moments: list[datetime] = field(default_factory=list)
+    older: list[datetime] = field(default_factory=list)
 
     def take(self, mark: Mark) -> None:
-        self.moments.extend(moment for moment in (mark.start, mark.end) if moment is not None)
+        ours = mark.job or mark.lane not in ("snapshots", "backups")
+        (self.moments if ours else self.older).append(mark.start)
+        self.moments += [mark.end] if mark.end is not None else []
 
 
 def timeline(judgement: Judgement, cases: Sequence[Case], *, ticks: Ticks) -> Document | None:
@@ -119,7 +122,7 @@ def _shown_gaps(facts: Index, excerpts: Excerpts, span: _Span) -> list[Document]
 def _bounds(facts: Index, span: _Span) -> tuple[datetime, datetime]:
     """The server's first and last time that anything here tells; a record without any has the writer's."""
     records = facts.history.records
-    known = span.moments or [records[0].at, records[-1].at]
+    known = span.moments or span.older or [records[0].at, records[-1].at]
     last = facts.server_time(None)
     since, until = min(known), max([*known, last] if last is not None else known)
     return since, until

@@ -58,10 +58,12 @@ class Recording:
 
     def seen(
         self, kind: str, name: str, uid: str, created: float, *, owner: tuple[str, str, str] | None = None,
-        change: model.Change = "ADDED", via: model.Via = "watch", **parts: t.Any,
+        change: model.Change = "ADDED", via: model.Via = "watch", meta: Mapping[str, t.Any] | None = None,
+        **parts: t.Any,
     ) -> None:  # fmt: skip
         metadata: dict[str, t.Any] = {
             "name": name, "uid": uid, "resourceVersion": str(self.version), "creationTimestamp": clock(created),
+            **(meta or {}),
         }  # fmt: skip
         if owner:
             metadata["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "uid": owner[2], "controller": True}]
@@ -110,6 +112,21 @@ class Recording:
             },
         }
         self.seen("engines", "vol-e-1", "engine-uid", 0, change="MODIFIED", spec={"volumeName": "vol"}, status=status)
+
+    def resource(
+        self, kind: t.Literal["snapshots", "backups"], name: str, created: float, *, deleted: float | None = None,
+        uid: str = "", gone: bool = False, via: model.Via = "watch",
+    ) -> None:  # fmt: skip
+        """Longhorn's own object of a snapshot or backup, as releases from 1.3 and 1.2 on have them."""
+        label = {"snapshots": "longhornvolume", "backups": "backup-volume"}[kind]
+        meta: dict[str, t.Any] = {"labels": {label: "vol"}, "finalizers": ["longhorn.io"]}
+        if deleted is not None:
+            meta["deletionTimestamp"] = clock(deleted)
+        change: model.Change = "DELETED" if gone else "ADDED"
+        self.seen(kind, name, uid or f"{name}-uid", created, meta=meta, change=change, via=via, spec={}, status={})
+
+    def listed(self, kind: str) -> None:
+        self._add(model.ListDone, kind=kind, resource_version=str(self.version))
 
     def event(self, reason: str, message: str, at: float) -> None:
         involved = {"kind": "CronJob", "name": self.cell.cronjob, "uid": "cron-uid"}

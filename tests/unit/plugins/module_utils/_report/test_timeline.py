@@ -95,6 +95,107 @@ def test_snapshot_being_deleted_is_told() -> None:
     assert mark["start"] < mark["terminating"] <= mark["end"]
 
 
+# --- Longhorn's own objects of snapshots and backups, which a deletion that fails leaves Terminating ------------------
+def one_job() -> Recording:
+    made = Recording()
+    made.job(JOB, 0)
+    made.pod(JOB, [(1, 6, 0)])
+    made.engine({"c-x-1": {"created": 2}}, ["backup-1"])
+    made.resource("snapshots", "c-x-1", 2)
+    made.resource("backups", "backup-1", 4)
+    made.job(JOB, 0, 7)
+    made.store("backup-1")
+    return made
+
+
+def span(report: dict[str, t.Any], label: str) -> tuple[float | None, float | None, float | None]:
+    """When it began, since when it was being deleted, when it was gone."""
+    (mark,) = marks(report, label=label)
+    return seconds(mark["start"]), seconds(mark["terminating"]), seconds(mark["end"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "start"),
+    [("snapshots", "snapshot c-x-1", 2), ("backups", "backup backup-1", 4)],
+    ids=["snapshot", "backup"],
+)
+def test_deletion_that_is_never_done_is_told_to_the_end(
+    kind: t.Literal["snapshots", "backups"], label: str, start: float
+) -> None:
+    made = one_job()
+    made.resource(kind, label.split()[1], 4, deleted=9)
+    made.event("Note", "time goes on", 50)
+    assert span(made.report(), label) == (start, 9, None)
+
+
+def test_snapshot_is_gone_when_neither_its_object_nor_the_engine_shows_it() -> None:
+    made = one_job()
+    made.resource("snapshots", "c-x-1", 2, deleted=9)
+    made.event("Note", "time goes on", 20)
+    made.resource("snapshots", "c-x-1", 2, deleted=9, gone=True)
+    assert span(made.report(), "snapshot c-x-1") == (2, 9, None)
+    made.event("Note", "time goes on", 30)
+    made.engine({})
+    assert span(made.report(), "snapshot c-x-1") == (2, 9, 30)
+
+
+def test_backup_whose_data_is_gone_is_there_while_its_object_is() -> None:
+    made = one_job()
+    made.resource("backups", "backup-1", 4, deleted=9)
+    made.store()
+    assert span(made.report(), "backup backup-1") == (4, 9, None)
+    made.event("Note", "time goes on", 40)
+    made.resource("backups", "backup-1", 4, deleted=9, gone=True)
+    assert span(made.report(), "backup backup-1") == (4, 9, 40)
+
+
+def test_object_made_anew_is_not_being_deleted() -> None:
+    made = one_job()
+    made.resource("backups", "backup-1", 4, deleted=9)
+    made.resource("backups", "backup-1", 4, deleted=9, gone=True)
+    made.resource("backups", "backup-1", 12, uid="another")
+    assert span(made.report(), "backup backup-1") == (4, None, None)
+
+
+def test_what_a_later_list_does_not_show_is_gone() -> None:
+    made = one_job()
+    made.resource("backups", "backup-1", 4, deleted=9)
+    made.store()
+    made.event("Note", "time goes on", 40)
+    made.resource("backups", "backup-2", 30, via="list")
+    made.listed("backups")
+    assert span(made.report(), "backup backup-1") == (4, 9, 40)
+
+
+def test_deletion_begins_before_it_ends_though_the_servers_time_is_only_known_to_a_tick() -> None:
+    made = one_job()
+    made.engine({})
+    made.resource("snapshots", "c-x-1", 2, deleted=9, gone=True)
+    assert span(made.report(), "snapshot c-x-1") == (2, 9, 9)
+
+
+def test_older_snapshot_is_shown_while_it_is_deleted_and_does_not_stretch_the_time() -> None:
+    made = one_job()
+    made.resource("snapshots", "old", -900_000)
+    made.resource("snapshots", "c-x-0", -900_000, deleted=9)
+    report = made.report()
+    (mark,) = marks(report, lane="snapshots", state="info")
+    assert (mark["label"], mark["job"]) == ("snapshot c-x-0", "")
+    assert mark["text"] == "not made by a Job of this record"
+    assert seconds(report["runs"][0]["timeline"]["since"]) == 0
+
+
+def test_evidence_of_a_deletion_is_the_object_with_its_finalizers() -> None:
+    made = one_job()
+    made.resource("snapshots", "c-x-1", 2, deleted=9)
+    report = made.report()
+    (mark,) = marks(report, label="snapshot c-x-1")
+    piece = report["runs"][0]["timeline"]["excerpts"][mark["evidence"][0]]
+    assert piece["what"] == "snapshots/c-x-1"
+    hits = [line["text"].strip() for line in piece["lines"] if line["match"]]
+    assert hits == ['"deletionTimestamp": "2026-11-23T12:00:09Z",', '"finalizers": [']
+
+
 @pytest.mark.parametrize(
     ("label", "only"),
     [("backup backup-1", ""), ("backup backup-2", "api"), ("backup backup-9", "store")],

@@ -25,7 +25,7 @@ def test_a_line_has_time_level_and_message() -> None:
     ("text", "written"),
     [
         pytest.param("installed", "installed", id="one word stays bare"),
-        pytest.param("", '""', id="nothing is quoted"),
+        pytest.param("", "", id="nothing stays nothing"),
         pytest.param("a b", '"a b"', id="a blank is quoted"),
         pytest.param('say "no"\n', '"say \\"no\\"\\n"', id="quotes and ends of line are escaped"),
         pytest.param("back\\slash", '"back\\\\slash"', id="a backslash is doubled"),
@@ -68,4 +68,52 @@ def test_the_log_writes_whole_lines_with_their_level() -> None:
     log.fatal("c")
     assert stream.getvalue() == (
         'time="2020-06-08T20:05:10Z" level=info msg="a b"\ntime="2020-06-08T20:05:10Z" level=fatal msg=c\n'
+    )
+
+
+def test_fields_follow_in_the_order_of_their_names() -> None:
+    fields = {"retain": 1, "groups": "", "labels": '{"RecurringJob":"c-x"}', "parameters": {}, "concurrent": True}
+    assert logs.line("info", "Creating job", MOMENT, fields=fields) == (
+        'time="2020-06-08T20:05:10Z" level=info msg="Creating job" concurrent=true groups= '
+        'labels="{\\"RecurringJob\\":\\"c-x\\"}" parameters="map[]" retain=1'
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "begins"),
+    [
+        pytest.param((1, 4, 3), 'time="2020-06-08T20:05:10Z" level=error msg=x error=', id="before callers"),
+        pytest.param((1, 4, 4), 'time="2020-06-08T20:05:10Z" level=error msg=x func="app.(*Job).run" '
+                     'file="recurring_job.go:1" error=', id="callers"),
+        pytest.param((1, 5, 0), 'time="2020-06-08T20:05:10Z" level=error msg=x error=', id="1.5.0 has none"),
+        pytest.param((1, 9, 3), 'time="2020-06-08T20:05:10Z" level=error msg=x func=', id="seconds"),
+        pytest.param((1, 10, 0), 'time="2020-06-08T20:05:10.9Z" level=error msg=x func=', id="nanoseconds"),
+    ],
+)  # fmt: skip
+def test_lines_of_each_generation(release: tuple[int, int, int], begins: str) -> None:
+    caller = logs.Caller("app.(*Job).run", "recurring_job.go:1")
+    style = logs.style_of(release)
+    assert logs.line("error", "x", MOMENT, style=style, caller=caller, fields={"error": "no"}).startswith(begins)
+
+
+def test_nine_digits_below_the_second_are_written() -> None:
+    moment = MOMENT.replace(microsecond=618594)
+    assert re.fullmatch(r"2020-06-08T20:05:10\.618594\d{3}Z", logs.Style(nanoseconds=True).stamp(moment))
+
+
+def test_a_log_with_fields_leaves_the_one_it_came_from_alone() -> None:
+    stream = io.StringIO()
+    log = logs.Log(stream, lambda: MOMENT)
+    log.having(volume="vol").having(error="no").error("Failed")
+    log.info("Done")
+    assert [line.partition("level=")[2] for line in stream.getvalue().splitlines()] == [
+        "error msg=Failed error=no volume=vol", "info msg=Done"
+    ]  # fmt: skip
+
+
+def test_a_line_of_the_labs_own_says_so() -> None:
+    stream = io.StringIO()
+    logs.Log(stream, lambda: MOMENT, style=logs.Style(callers=True)).info("x")
+    assert re.search(
+        r' func=lab\.test_a_line_of_the_labs_own_says_so file="test_longhorn_logs\.py:\d+"$', stream.getvalue()
     )

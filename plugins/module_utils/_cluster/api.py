@@ -114,11 +114,15 @@ class Client:
             return False
         return any(item.get("name") == kind.plural for item in document.get("resources") or ())
 
+    def served(self, *candidates: Kind) -> Kind | None:
+        """The first of these that the server has, if any."""
+        return next((kind for kind in candidates if self.serves(kind)), None)
+
     def first_served(self, *candidates: Kind) -> Kind:
-        """The first of these that the server has."""
-        for kind in candidates:
-            if self.serves(kind):
-                return kind
+        """The first of these that the server has, or NotFound."""
+        found = self.served(*candidates)
+        if found is not None:
+            return found
         names = ", ".join(f"{kind.plural} of {kind.group_version}" for kind in candidates)
         raise NotFound("the server has none of these resources", subject=self.host, expected=names)
 

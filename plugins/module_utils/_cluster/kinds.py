@@ -64,3 +64,18 @@ ENGINES = longhorn("engines")
 ENGINE_IMAGES = longhorn("engineimages")
 SETTINGS = longhorn("settings")
 LONGHORN_NODES = longhorn("nodes")
+BACKUP_TARGETS = longhorn("backuptargets", "v1beta2")  # a place for settings since 1.8
+
+# What is looked at to see what happens, each by the versions it may be served in, the newest first.
+OBSERVED: tuple[tuple[Kind, ...], ...] = (
+    (CRONJOBS, CRONJOBS_V1BETA1),
+    (JOBS,),
+    (PODS,),
+    (EVENTS,),
+    (longhorn("engines", "v1beta2"), ENGINES),
+    (longhorn("volumes", "v1beta2"), VOLUMES),
+)
+# What only some releases have, and is looked at where it is: recurring jobs and backups since 1.2, snapshots since 1.3.
+OBSERVED_LATER: tuple[tuple[Kind, ...], ...] = tuple(
+    (longhorn(plural, "v1beta2"), longhorn(plural)) for plural in ("recurringjobs", "snapshots", "backups")
+)

@@ -37,7 +37,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger impor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
-KINDS = ("cronjobs", "jobs", "pods", "events", "engines", "volumes")
+KINDS = tuple(candidates[0].plural for candidates in kinds.OBSERVED)
 T = t.TypeVar("T")
 Reason = t.Literal["invocations", "deadline", "interrupted"]
 _LOOK = 0.2
@@ -68,6 +68,12 @@ class Plan:
     settle: float = 6.0  # after a Job's end, for Longhorn's own refresh of its status
     grace: float = 20.0  # after a Job's end, for the event that tells it
     silence: float = SILENCE  # longest wait for a byte of a watch or a log before the connection is made anew
+    later: tuple[Kind, ...] = ()  # kinds to watch besides those that every release has
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that are watched."""
+        return (*KINDS, *(kind.plural for kind in self.later))
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Recorder:
         self._tell_clock()
         self.writer.end(reason)
         return Outcome(
-            reason, {cell.volume: len(self._tracker.counted(cell.cronjob)) for cell in self._ours.cells.values()}
+            reason, {cell.volume: len(self._tracker.counted(cell.cronjob)) for cell in self.plan.subjects.cells}
         )
 
     def interrupt(self) -> None:
@@ -182,7 +188,7 @@ class Recorder:
         self._earlier = before
         before.teach(self._tracker)
         self._keeper.finished |= before.finished_logs
-        for kind in KINDS:
+        for kind in self.plan.kinds:
             self.writer.gap(kind, "nobody was recording", since=before.stopped, until=self.clock.now())
 
     def _close_lost_logs(self, listing: Listing) -> None:
@@ -199,14 +205,7 @@ class Recorder:
 
     def _feeds(self) -> list[Feed]:
         feeds = []
-        for candidates in (
-            (kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1),
-            (kinds.JOBS,),
-            (kinds.PODS,),
-            (kinds.EVENTS,),
-            (kinds.longhorn("engines", "v1beta2"), kinds.ENGINES),
-            (kinds.longhorn("volumes", "v1beta2"), kinds.VOLUMES),
-        ):
+        for candidates in (*kinds.OBSERVED, *((kind,) for kind in self.plan.later)):
             kind = self._served(candidates)
             if kind is not None:
                 namespace = self.plan.subjects.namespace
@@ -333,8 +332,8 @@ class Recorder:
         """One listing for all backup Jobs that have ended since the last one."""
         over = [
             one
-            for cronjob, cell in self._ours.cells.items()
-            if cell.task == "backup"
+            for cronjob, cells in self._ours.cells.items()
+            if any(cell.makes_backups for cell in cells)
             for one in self._tracker.counted(cronjob)
             if one.over_since is not None and not one.stored
         ]
@@ -354,7 +353,7 @@ class Recorder:
         """Whether it is known now what the store has."""
         if self.store is None or self._failure is not None:
             return True
-        volumes = [cell.volume for cell in self._ours.cells.values() if cell.task == "backup"]
+        volumes = [cell.volume for cell in self.plan.subjects.cells if cell.makes_backups]
         try:
             self.writer.store(self.store.target, self.store.backups(volumes))
         except LonghornQAError as error:

@@ -21,19 +21,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     Unreachable,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.tracker import Ours, is_daemon, metadata
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, StoredBackup
-
-_CANDIDATES: tuple[tuple[Kind, ...], ...] = (
-    (kinds.longhorn("volumes", "v1beta2"), kinds.VOLUMES),
-    (kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1),
-    (kinds.JOBS,),
-    (kinds.PODS,),
-    (kinds.EVENTS,),
-    (kinds.longhorn("engines", "v1beta2"), kinds.ENGINES),
-)
-KINDS = tuple(candidates[0].plural for candidates in _CANDIDATES)
 
 
 @dataclass
@@ -48,10 +37,15 @@ class Stored:
 
 @dataclass
 class Remembered:
-    """All objects by kind, and why a kind is not known."""
+    """All objects by kind, and why a kind is not known. A kind that this Longhorn does not have is in neither."""
 
     objects: dict[str, tuple[Object, ...]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that were looked at, also in vain."""
+        return (*self.objects, *self.unknown)
 
     def of(self, kind: str) -> tuple[Object, ...]:
         """The objects of a kind; none when it could not be listed."""
@@ -61,11 +55,14 @@ class Remembered:
 def look(client: Client, namespace: str) -> Remembered:
     """One LIST of each kind. Credentials that are refused and a server that is away are errors, all else is a gap."""
     found = Remembered()
-    for candidates in _CANDIDATES:
+    for candidates in (*kinds.OBSERVED, *kinds.OBSERVED_LATER):
         plural = candidates[0].plural
         try:
-            kind = candidates[0] if len(candidates) == 1 else client.first_served(*candidates)
-            found.objects[plural] = client.list(kind, namespace=namespace).items
+            kind = candidates[0] if len(candidates) == 1 else client.served(*candidates)
+            if kind is not None:
+                found.objects[plural] = client.list(kind, namespace=namespace).items
+            elif candidates in kinds.OBSERVED:
+                found.unknown[plural] = f"the server does not have {plural}"
         except (Unauthorized, Unreachable):
             raise
         except Forbidden as error:
@@ -89,7 +86,7 @@ class Writing:
     def write(self, found: Remembered, cells: Iterable[Cell], stored: Stored | None) -> None:
         """Objects in the server's order, then logs, then the store."""
         ours = Ours(cells)
-        kept = [(kind, document) for kind in KINDS for document in found.of(kind) if ours.wants(kind, document)]
+        kept = [(kind, document) for kind in found.objects for document in found.of(kind) if ours.wants(kind, document)]
         for kind, document in sorted(kept, key=lambda item: _version(item[1])):
             self.writer.object(kind, "ADDED", document, via="list")
         for kind, reason in found.unknown.items():

@@ -62,18 +62,28 @@ def tick_of(job: Document, cronjob: str) -> datetime | None:
     return datetime.fromtimestamp(int(suffix), UTC) if re.fullmatch(r"\d{10}", suffix) else None
 
 
+def volume_of(document: Document) -> str:
+    """The volume that an engine, a snapshot or a backup is of."""
+    spec, labels = document.get("spec") or {}, metadata(document).get("labels") or {}
+    return str(
+        spec.get("volumeName") or spec.get("volume") or labels.get("longhornvolume") or labels.get("backup-volume", "")
+    )
+
+
 class Ours:
     """Which objects belong to the run; the others are not recorded."""
 
     def __init__(self, cells: Iterable[Cell]) -> None:
-        self.cells = {cell.cronjob: cell for cell in cells}
-        self._volumes = {cell.volume for cell in self.cells.values()}
+        self.cells: dict[str, tuple[Cell, ...]] = {}  # by CronJob, which since 1.2 works for several volumes
+        for cell in cells:
+            self.cells[cell.cronjob] = (*self.cells.get(cell.cronjob, ()), cell)
+        self._volumes = {cell.volume for together in self.cells.values() for cell in together}
         self._prefixes = tuple(f"{name}-" for name in self.cells)
 
     def wants(self, kind: str, document: Document) -> bool:
         """Whether a recording keeps this object."""
         name = str(metadata(document).get("name", ""))
-        if kind == "cronjobs":
+        if kind in ("cronjobs", "recurringjobs"):
             return name in self.cells
         if kind == "jobs":
             return owner_named(document, "CronJob") in self.cells or name.startswith(self._prefixes)
@@ -81,9 +91,9 @@ class Ours:
             return is_daemon(document) or job_of_pod(document).startswith(self._prefixes)
         if kind == "events":
             return self._about_us(document.get("involvedObject") or document.get("regarding") or {})
-        if kind == "engines":
-            return (document.get("spec") or {}).get("volumeName") in self._volumes
-        return name in self._volumes
+        if kind == "volumes":
+            return name in self._volumes
+        return volume_of(document) in self._volumes
 
     def _about_us(self, about: Document) -> bool:
         name = str(about.get("name", ""))
@@ -112,7 +122,7 @@ class Invocation:
 class Tracker:
     """Fed by the watches, asked by the main loop. Safe to use from several threads."""
 
-    cells: Mapping[str, Cell]  # by CronJob
+    cronjobs: t.Collection[str]
     started: datetime  # the server's clock when the recording began
     monotonic: t.Callable[[], float]
     settle: float  # seconds after the Job's end in which other sources catch up
@@ -124,7 +134,7 @@ class Tracker:
         """A Job as the watch told it."""
         cronjob = owner_named(document, "CronJob")
         uid = str(metadata(document).get("uid", ""))
-        if cronjob not in self.cells or not uid:
+        if cronjob not in self.cronjobs or not uid:
             return
         with self._mutex:
             known = self.invocations.get(uid)

@@ -14,14 +14,24 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.model import 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 
 _JOB_LABEL = "RecurringJob"
-_TASKS: Mapping[str, Task] = {"snapshot": "snapshot", "backup": "backup"}
+_TASKS: Mapping[str, Task] = {task: task for task in t.get_args(Task)}
+_ENABLED = "enabled"
+_BY_JOB, _BY_GROUP = "recurring-job.longhorn.io/", "recurring-job-group.longhorn.io/"
+
+Documents = Iterable[Mapping[str, t.Any]]
 
 
-def cells_of(*, volumes: Iterable[Mapping[str, t.Any]], cronjobs: Iterable[Mapping[str, t.Any]]) -> tuple[Cell, ...]:
-    """A cell for each recurring job of a volume, and for each CronJob of Longhorn's that no volume tells of."""
-    cells = {cell.cronjob: cell for document in cronjobs for cell in _of_cronjob(document)}
-    cells |= {cell.cronjob: cell for document in volumes for cell in _of_volume(document)}
-    return tuple(cells[name] for name in sorted(cells))
+def cells_of(*, volumes: Documents, cronjobs: Documents, recurring_jobs: Documents = ()) -> tuple[Cell, ...]:
+    """A cell for each volume's recurring job, and for each CronJob of Longhorn's that no volume tells of.
+
+    A volume has its jobs in a list of its own (up to 1.1), or names them, or groups of them, by its labels (since 1.2).
+    """
+    volumes = tuple(volumes)
+    found = [cell for document in cronjobs for cell in _of_cronjob(document)]
+    found += [cell for document in volumes for cell in _of_volume(document)]
+    found += [cell for job in recurring_jobs for volume in volumes for cell in _of_recurring_job(job, volume)]
+    cells = {(cell.cronjob, cell.volume): cell for cell in found}
+    return tuple(cells[key] for key in sorted(cells))
 
 
 def cells_of_backups(backups: Iterable[StoredBackup], *, known: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -58,6 +68,29 @@ def _of_volume(document: Mapping[str, t.Any]) -> list[Cell]:
                 )
             )
     return cells
+
+
+def _of_recurring_job(job: Mapping[str, t.Any], volume: Mapping[str, t.Any]) -> list[Cell]:
+    spec, metadata = objects.mapping(job, "spec"), objects.mapping(volume, "metadata")
+    name, task = objects.text(objects.mapping(job, "metadata"), "name"), _TASKS.get(objects.text(spec, "task"))
+    labels = objects.mapping(metadata, "labels")
+    groups = [group for group in spec.get("groups") or () if isinstance(group, str)]
+    keys = [_BY_JOB + name, *(_BY_GROUP + group for group in groups)]
+    if task is None or not any(labels.get(key) == _ENABLED for key in keys):
+        return []
+    wanted = objects.mapping(volume, "spec")
+    retain = spec.get("retain")
+    return [
+        Cell(
+            volume=objects.text(metadata, "name"),
+            task=task,
+            job=name,
+            cronjob=name,
+            cron=objects.text(spec, "cron"),
+            retain=retain if isinstance(retain, int) and retain > 0 else 1,
+            engine_image=objects.text(wanted, "image") or objects.text(wanted, "engineImage"),
+        )
+    ]
 
 
 def _of_cronjob(document: Mapping[str, t.Any]) -> list[Cell]:

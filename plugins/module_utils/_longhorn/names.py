@@ -15,6 +15,8 @@ DEFAULT_ENGINE_IMAGE_SETTING = "default-engine-image"
 BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name
 
+DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
+
 LONGEST_VOLUME_NAME = 40
 LONGEST_JOB_NAME = 8  # releases 1.0 and 1.1; 40 since
 LONGEST_RUN_ID = 12  # leaves room in volume names

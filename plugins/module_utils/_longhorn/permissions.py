@@ -12,6 +12,8 @@ import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import versions
+
 Mode = t.Literal["audit", "run", "report"]
 Scope = t.Literal["longhorn", "store", "cluster"]
 MODES: tuple[Mode, ...] = t.get_args(Mode)
@@ -38,6 +40,7 @@ class Permission:
     scope: Scope = "longhorn"
     when: When = ALWAYS
     names: tuple[str, ...] = ()  # only these objects; empty: all
+    since: str = ""  # the first release that has this resource; empty: all have it
 
     @property
     def target(self) -> str:
@@ -78,6 +81,10 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("list", "events", "see what Kubernetes reported", _BOTH),
     *_each("list", "engines.longhorn.io", "see snapshots and backups as Longhorn has them", _BOTH),
     *_each("list", "volumes.longhorn.io", "find volumes and their recurring jobs", _BOTH),
+    *_each("list", "recurringjobs.longhorn.io", "find recurring jobs and their volumes", _BOTH, since="v1.2.0"),
+    *_each("list", "backups.longhorn.io", "see backups as Longhorn has them", _BOTH, since="v1.2.0"),
+    *_each("list", "snapshots.longhorn.io", "see snapshots as Longhorn has them", _BOTH, since="v1.3.0"),
+    *_each("list", "backuptargets.longhorn.io", "know the backup target", _BOTH, since="v1.2.0"),
     *_each("get", "pods/log", "read the logs of jobs, managers and engines", _BOTH),
     *_each("list", "settings.longhorn.io", "know the backup target and the default engine image", _BOTH),
     *_each("watch", "cronjobs.batch", "record when CronJobs change", _RUN),
@@ -86,6 +93,9 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("watch", "events", "record events before Kubernetes forgets them", _RUN),
     *_each("watch", "engines.longhorn.io", "record snapshots and backups as they come and go", _RUN),
     *_each("watch", "volumes.longhorn.io", "record volumes as they change", _RUN),
+    *_each("watch", "recurringjobs.longhorn.io", "record how often recurring jobs ran", _RUN, since="v1.2.0"),
+    *_each("watch", "backups.longhorn.io", "record backups as they come and go", _RUN, since="v1.2.0"),
+    *_each("watch", "snapshots.longhorn.io", "record snapshots as they come and go", _RUN, since="v1.3.0"),
     # -- Longhorn
     *_each("get", "services/proxy", "read from Longhorn's manager", _RUN, **_MANAGER),
     *_each("create", "services/proxy", "make volumes, engine images and recurring jobs", _RUN, **_MANAGER),
@@ -141,9 +151,10 @@ def granted(mode: Mode) -> tuple[Permission, ...]:
     return tuple(one for one in PERMISSIONS if mode in one.modes)
 
 
-def needed(mode: Mode, *circumstances: When) -> tuple[Permission, ...]:
-    """What a mode needs under these circumstances."""
-    return tuple(one for one in granted(mode) if one.when in (ALWAYS, *circumstances))
+def needed(mode: Mode, *circumstances: When, release: str = "") -> tuple[Permission, ...]:
+    """What a mode needs under these circumstances, on a release or, without one, on any."""
+    rows = (one for one in granted(mode) if one.when in (ALWAYS, *circumstances))
+    return tuple(one for one in rows if not (one.since and release) or versions.between(release, one.since))
 
 
 def rules(rows: Iterable[Permission]) -> list[dict[str, t.Any]]:

@@ -19,7 +19,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import RECORDS, open_for_writing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.remembered import (
-    KINDS,
     Remembered,
     Stored,
     Writing,
@@ -62,7 +61,7 @@ def run(
     }  # fmt: skip
     if check_mode:
         return result
-    watched = (*KINDS, "logs", *(("store",) if stored else ()))
+    watched = (*found.kinds, "logs", *(("store",) if stored else ()))
     with open_for_writing(folder, subjects, kinds=watched, origin="dump", clock=clock) as writer:
         Writing(client, params["namespace"], writer).write(found, cells, stored)
         for warning in audit.warnings:
@@ -83,7 +82,9 @@ class _Audit:
     def cells(self, found: Remembered) -> tuple[Cell, ...]:
         """The stated ones, else the recurring jobs that are there; of the named volumes only, when some are named."""
         stated = tuple(_stated(cell) for cell in self._params.get("expect") or [])
-        cells = stated or cells_of(volumes=found.of("volumes"), cronjobs=found.of("cronjobs"))
+        cells = stated or cells_of(
+            volumes=found.of("volumes"), cronjobs=found.of("cronjobs"), recurring_jobs=found.of("recurringjobs")
+        )
         wanted = set(self._params.get("volumes") or ())
         return tuple(cell for cell in cells if not wanted or cell.volume in wanted)
 
@@ -120,12 +121,25 @@ class _Audit:
             return Stored(source.target, found)
 
     def _target(self) -> dict[str, str]:
-        """The backup target that is set in Longhorn."""
+        """The backup target that is set in Longhorn: in its settings, or since 1.8 in an object of its own."""
         items = self._client.list(kinds.SETTINGS, namespace=self._namespace).items
         values = {str((item.get("metadata") or {}).get("name", "")): str(item.get("value") or "") for item in items}
+        if names.BACKUP_TARGET_SETTING not in values:
+            return self._target_object()
         return {
-            "url": values.get(names.BACKUP_TARGET_SETTING, ""),
+            "url": values[names.BACKUP_TARGET_SETTING],
             "credential_secret": values.get(names.BACKUP_SECRET_SETTING, ""),
+        }
+
+    def _target_object(self) -> dict[str, str]:
+        """Of several targets the default one, which recurring jobs use."""
+        kind = self._client.served(kinds.BACKUP_TARGETS)
+        listed = self._client.list(kind, namespace=self._namespace).items if kind else ()
+        found = next((item for item in listed if item["metadata"]["name"] == names.DEFAULT_BACKUP_TARGET), {})
+        spec = found.get("spec") or {}
+        return {
+            "url": str(spec.get("backupTargetURL") or ""),
+            "credential_secret": str(spec.get("credentialSecret") or ""),
         }
 
     def require_something(self, found: Remembered, cells: tuple[Cell, ...], stored: Stored | None) -> None:

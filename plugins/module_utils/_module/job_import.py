@@ -106,10 +106,12 @@ def _release(found: Iterable[model.ObjectSeen]) -> str:
 
 def _cells(found: Iterable[model.ObjectSeen]) -> tuple[model.Cell, ...]:
     """The recurring jobs that the dump shows."""
-    documents: dict[str, list[model.JsonObject]] = {"volumes": [], "cronjobs": []}
+    documents: dict[str, list[model.JsonObject]] = {"volumes": [], "cronjobs": [], "recurringjobs": []}
     for record in found:
         documents.get(record.kind, []).append(record.object)
-    return cells_of(**documents)
+    return cells_of(
+        volumes=documents["volumes"], cronjobs=documents["cronjobs"], recurring_jobs=documents["recurringjobs"]
+    )
 
 
 def _write(folder: Path, imported: Imported, subjects: model.Subjects) -> None:

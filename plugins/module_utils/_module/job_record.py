@@ -9,13 +9,16 @@ import typing as t
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, open_for_writing
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import KINDS, Outcome, Plan, Recorder
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Outcome, Plan, Recorder
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, readiness, store_options
@@ -35,7 +38,8 @@ def run(
     client.require_namespace(plan.subjects.namespace)
     readiness.refuse_unready(client, plan.subjects, trigger=plan.trigger)
     store = store_options.source(params.get("store"), client=client, namespace=plan.subjects.namespace)
-    watched = (*KINDS, "logs", *(("store",) if store else ()))
+    plan = replace(plan, later=_later(client))
+    watched = (*plan.kinds, "logs", *(("store",) if store else ()))
     with open_for_writing(params["history"], plan.subjects, kinds=watched, clock=clock) as writer:
         recorder = Recorder(client, writer, plan, clock, store=store)
         with _signals(recorder):
@@ -48,10 +52,7 @@ def plan_of(params: Mapping[str, t.Any]) -> Plan:
     cells = tuple(_cell(document) for document in params["cells"])
     if not cells:
         raise BadInput("there is nothing to record", subject="cells", expected="one cell or more", seen="none")
-    for name in ("cronjob", "volume"):
-        for value, times in Counter(getattr(cell, name) for cell in cells).items():
-            if times > 1:
-                raise BadInput("two cells share it", subject=f"{name} {value}", advice="Each cell needs its own.")
+    _refuse_twice(cells)
     for name in ("invocations", "timeout", "progress_deadline"):
         if params.get(name, 1) < 1:
             raise BadInput("nothing would be recorded", subject=name, expected="1 or more", seen=str(params[name]))
@@ -71,6 +72,26 @@ def plan_of(params: Mapping[str, t.Any]) -> Plan:
     )
     _refuse_short(plan)
     return plan
+
+
+def _refuse_twice(cells: tuple[model.Cell, ...]) -> None:
+    """Each volume once; cells share a CronJob only as volumes of the same recurring job do."""
+    for volume, times in Counter(cell.volume for cell in cells).items():
+        if times > 1:
+            raise BadInput("two cells share it", subject=f"volume {volume}", advice="Each cell needs its own.")
+    for cronjob in {cell.cronjob for cell in cells}:
+        jobs = {(cell.job, cell.task, cell.cron, cell.retain) for cell in cells if cell.cronjob == cronjob}
+        if len(jobs) > 1:
+            raise BadInput(
+                "two cells share it, and differ in job, task, cron or retain", subject=f"cronjob {cronjob}",
+                advice="Only volumes of one recurring job have a CronJob in common, and that since release 1.2.",
+            )  # fmt: skip
+
+
+def _later(client: Client) -> tuple[Kind, ...]:
+    """Longhorn's kinds that this release has and older ones have not."""
+    found = (client.served(*candidates) for candidates in kinds.OBSERVED_LATER)
+    return tuple(kind for kind in found if kind is not None)
 
 
 def _cell(document: Mapping[str, t.Any]) -> model.Cell:

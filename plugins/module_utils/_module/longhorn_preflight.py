@@ -88,7 +88,7 @@ def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, defau
     volumes: tuple[Volume, ...] = _tried(problems, here.objects.volumes, ())
     cron_problems = cron.problems(intended.cron)
     offset = here.client.server_time()
-    questions = _questions(params, intended)
+    questions = _questions(params, intended, release)
     return Seen(
         server=here.client.host,
         kubernetes=_version(here.client),
@@ -129,15 +129,15 @@ def _tried(problems: list[str], read: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def _questions(params: Mapping[str, t.Any], intended: Intended) -> list[tuple[Permission, str]]:
+def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) -> list[tuple[Permission, str]]:
     """The permissions that this very run needs, each with the namespace it is needed in."""
     namespace, store = params["namespace"], params.get("store_namespace") or ""
     circumstances: list[When] = [permissions.TRIGGER] if intended.trigger else []
-    if any(cell.task == "backup" for cell in intended.cells):
+    if any(cell.makes_backups for cell in intended.cells):
         circumstances += [permissions.STORE]
         circumstances += [permissions.OWN_STORE] if store else []
         circumstances += [permissions.OWN_NAMESPACE] if store and store != namespace else []
-    rows = permissions.needed("run", *circumstances)
+    rows = permissions.needed("run", *circumstances, release=release)
     places = {"longhorn": namespace, "store": store, "cluster": store}
     # Where a given store is, if it is in the cluster at all, is only known when it is used.
     return [(row, places[row.scope]) for row in rows if places[row.scope]]

@@ -22,13 +22,18 @@ _LOG_BYTES = 1 << 20  # how much of a log is looked through for warnings
 @dataclass
 class _Job:
     name: str
-    cell: model.Cell
+    cells: tuple[model.Cell, ...]
     number: int
     began: datetime
     pods: set[str] = field(default_factory=set)
     attempts: int = 1
     over: bool = False
     artefacts: set[str] = field(default_factory=set)
+
+    @property
+    def title(self) -> str:
+        """The volume, or the recurring job of several."""
+        return self.cells[0].volume if len(self.cells) == 1 else self.cells[0].job
 
 
 class Narrator:
@@ -38,7 +43,7 @@ class Narrator:
         self._wanted = wanted
         self._read_log = read_log
         self._ticks = ticks
-        self._cells: dict[str, model.Cell] = {}
+        self._cells: dict[str, tuple[model.Cell, ...]] = {}  # by CronJob
         self._jobs: dict[str, _Job] = {}
         self._known: dict[str, set[str]] = {}  # snapshots by volume
         self._listed: set[str] = set()
@@ -50,8 +55,12 @@ class Narrator:
     def _told(self, record: model.Record) -> list[str]:
         match record:
             case model.Start():
-                self._cells = {cell.cronjob: cell for cell in record.subjects.cells}
-                return [f"recording {_times(len(self._cells), 'cell')}, {_times(self._wanted, 'invocation')} each"]
+                cells = record.subjects.cells
+                self._cells = {
+                    name: tuple(cell for cell in cells if cell.cronjob == name)
+                    for name in dict.fromkeys(cell.cronjob for cell in cells)
+                }
+                return [f"recording {_times(len(cells), 'cell')}, {_times(self._wanted, 'invocation')} each"]
             case model.ListDone():
                 self._listed.add(record.kind)
             case model.ObjectSeen():
@@ -82,20 +91,20 @@ class Narrator:
 
     def _job(self, record: model.ObjectSeen) -> list[str]:
         fact = objects.job(record.object)
-        known, cell = self._jobs.get(fact.meta.uid), self._cells.get(fact.meta.owner_name)
-        if cell is None or (known is None and "jobs" not in self._listed):
+        known, cells = self._jobs.get(fact.meta.uid), self._cells.get(fact.meta.owner_name)
+        if cells is None or (known is None and "jobs" not in self._listed):
             return []
         if known is None:
-            number = 1 + sum(job.cell == cell for job in self._jobs.values())
-            self._jobs[fact.meta.uid] = _Job(fact.meta.name, cell, number, record.at)
-            return [f"{cell.volume}: Job {fact.meta.name} began, {self._why(fact)} ({number}/{self._wanted})"]
+            number = 1 + sum(job.cells == cells for job in self._jobs.values())
+            known = self._jobs[fact.meta.uid] = _Job(fact.meta.name, cells, number, record.at)
+            return [f"{known.title}: Job {fact.meta.name} began, {self._why(fact)} ({number}/{self._wanted})"]
         if known.over or not fact.over:
             return []
         known.over = True
         seconds = (record.at - known.began).total_seconds()
         word = "Complete" if fact.complete else f"Failed ({fact.reason})"
-        told = f"{cell.volume}: Job {known.name} {word} after {seconds:.0f} s, {_times(known.attempts, 'attempt')}"
-        return [told + self._next(cell, record.at)]
+        told = f"{known.title}: Job {known.name} {word} after {seconds:.0f} s, {_times(known.attempts, 'attempt')}"
+        return [told + self._next(cells[0], record.at)]
 
     def _why(self, fact: objects.JobFact) -> str:
         tick = None if fact.by_hand else objects.tick_of(fact.meta.name)
@@ -116,14 +125,15 @@ class Narrator:
         if fact.restarts + 1 <= job.attempts:
             return []
         job.attempts = fact.restarts + 1
-        return [f"{job.cell.volume}: Job {job.name} is tried again, attempt {job.attempts}"]
+        return [f"{job.title}: Job {job.name} is tried again, attempt {job.attempts}"]
 
     def _engine(self, fact: objects.EngineFact) -> list[str]:
         names = {snapshot.name for snapshot in fact.snapshots if snapshot.job}
         new = names - self._known.get(fact.volume, set())
         first = fact.volume not in self._known
         self._known.setdefault(fact.volume, set()).update(names)
-        job = next((job for job in reversed(self._jobs.values()) if job.cell.volume == fact.volume), None)
+        jobs = reversed(self._jobs.values())
+        job = next((job for job in jobs if fact.volume in [cell.volume for cell in job.cells]), None)
         if job is None or first or not new:
             return []
         job.artefacts |= new
@@ -134,12 +144,12 @@ class Narrator:
         job = next((job for job in self._jobs.values() if record.pod_uid in job.pods), None)
         if job is None:
             return []
-        told = [] if record.complete else [f"{job.cell.volume}: log of {record.pod} is not complete: {record.reason}"]
+        told = [] if record.complete else [f"{job.title}: log of {record.pod} is not complete: {record.reason}"]
         content = self._read_log(record.path, _LOG_BYTES)
         warnings = [line for line in logfmt.read_lines([content]) if line.level in ("warning", "error", "fatal")]
         if warnings:
             more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-            told.append(f"{job.cell.volume}: {warnings[0].level} seen{more}: {warnings[0].message}")
+            told.append(f"{job.title}: {warnings[0].level} seen{more}: {warnings[0].message}")
         return told
 
 

@@ -15,7 +15,8 @@ def refuse_unready(client: Client, subjects: model.Subjects, *, trigger: bool) -
     """NotFound or Refused for a cell without a CronJob, with one that never runs, or with a volume that cannot work."""
     namespace = subjects.namespace
     cronjobs = _by_name(client, client.first_served(kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1), namespace)
-    volumes = _by_name(client, kinds.VOLUMES, namespace)  # none at all for a recording of plain CronJobs
+    # none at all for a recording of plain CronJobs
+    volumes = _by_name(client, client.served(kinds.longhorn("volumes", "v1beta2"), kinds.VOLUMES), namespace)
     for cell in subjects.cells:
         cronjob = cronjobs.get(cell.cronjob) or cronjob_named(client, cell.cronjob, namespace=namespace)
         volume = volumes.get(cell.volume)
@@ -29,8 +30,10 @@ def refuse_unready(client: Client, subjects: model.Subjects, *, trigger: bool) -
             )
 
 
-def _by_name(client: Client, kind: Kind, namespace: str) -> dict[str, Object]:
+def _by_name(client: Client, kind: Kind | None, namespace: str) -> dict[str, Object]:
     """One request for any number of cells; empty where the kind is not there or not ours to see."""
+    if kind is None:
+        return {}
     try:
         return {item["metadata"]["name"]: item for item in client.list(kind, namespace=namespace).items}
     except (Forbidden, NotFound):

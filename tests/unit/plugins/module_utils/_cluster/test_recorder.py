@@ -46,14 +46,18 @@ class Cluster:
                 events.put({"type": change, "object": {**document, "metadata": metadata}})
         return {**document, "metadata": metadata}
 
-    def start_job(self, name: str, *, labels: dict[str, str] | None = None) -> dict[str, t.Any]:
-        owner = {"kind": "CronJob", "name": CELL.cronjob, "uid": "cj", "controller": True}
+    def start_job(
+        self, name: str, *, labels: dict[str, str] | None = None, cronjob: str = CELL.cronjob
+    ) -> dict[str, t.Any]:
+        owner = {"kind": "CronJob", "name": cronjob, "uid": "cj", "controller": True}
         return self.put(
             "jobs", {"metadata": {"name": name, "uid": f"u-{name}", "ownerReferences": [owner], "labels": labels or {}}}
         )
 
-    def run_job(self, name: str, *, labels: dict[str, str] | None = None, told: bool = True) -> dict[str, t.Any]:
-        job = self.start_job(name, labels=labels)
+    def run_job(
+        self, name: str, *, labels: dict[str, str] | None = None, told: bool = True, cronjob: str = CELL.cronjob
+    ) -> dict[str, t.Any]:
+        job = self.start_job(name, labels=labels, cronjob=cronjob)
         self.run_pod(name)
         job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
         self.put("jobs", job)
@@ -155,15 +159,17 @@ class Store:
 class Scene:
     """A cluster, and a recorder whose writer runs something after each record it is told to watch for."""
 
-    def __init__(self, folder: Path, *, store: Store | None = None, **plan: t.Any) -> None:
+    def __init__(
+        self, folder: Path, *, store: Store | None = None, subjects: model.Subjects = SUBJECTS, **plan: t.Any
+    ) -> None:
         self.folder = folder
         self.cluster = Cluster()
         self.store = store
-        self.plan = Plan(SUBJECTS, **{"invocations": 1, "timeout": 1500.0, "settle": 5.0, "grace": 50.0, **plan})
+        self.plan = Plan(subjects, **{"invocations": 1, "timeout": 1500.0, "settle": 5.0, "grace": 50.0, **plan})
 
     def record(self, happens: t.Callable[[Recorder], None] | None = None) -> tuple[t.Any, model.History]:
         clock = FastClock()
-        with history_dir.open_for_writing(self.folder, SUBJECTS, clock=clock) as writer:
+        with history_dir.open_for_writing(self.folder, self.plan.subjects, clock=clock) as writer:
             recorder = Recorder(t.cast(t.Any, self.cluster), writer, self.plan, clock, store=self.store)
             if happens is not None:
                 clock_sleep = clock.sleep
@@ -298,3 +304,28 @@ def test_what_breaks_in_a_thread_is_not_lost(tmp_path: Path, message: str) -> No
     scene.cluster.watch = breaks  # type: ignore[method-assign,assignment]
     with pytest.raises(ValueError, match=message):
         scene.record()
+
+
+def test_kinds_that_only_later_releases_have_are_recorded_for_all_volumes_of_a_job(tmp_path: Path) -> None:
+    cells = tuple(model.Cell(volume=name, task="snapshot", job="j", cronjob="j") for name in ("v", "bystander"))
+    later = tuple(kinds.longhorn(plural, "v1beta2") for plural in ("recurringjobs", "snapshots", "backups"))
+    scene = Scene(tmp_path / "h", subjects=model.Subjects(release="v1.8.2", namespace="n", cells=cells), later=later)
+    cluster = scene.cluster
+    cluster.put("cronjobs", {"metadata": {"name": "j", "uid": "j"}, "spec": {"jobTemplate": {"spec": {}}}})
+    cluster.put("recurringjobs", {"metadata": {"name": "j", "uid": "rj"}, "status": {"executionCount": 3}})
+    for name in ("v", "bystander", "stranger"):
+        cluster.put("snapshots", {"metadata": {"name": f"s-{name}", "uid": f"s-{name}"}, "spec": {"volume": name}})
+        labels = {"backup-volume": name}
+        cluster.put("backups", {"metadata": {"name": f"b-{name}", "uid": f"b-{name}", "labels": labels}})
+
+    outcome, history = scene.record(lambda _recorder: cluster.run_job("j-99000001", cronjob="j") and None)
+
+    seen = {(item.kind, item.object["metadata"]["name"]) for item in of(history, model.ObjectSeen)}
+    assert {name for kind, name in seen if kind in ("snapshots", "backups")} == {
+        "s-v",
+        "s-bystander",
+        "b-v",
+        "b-bystander",
+    }
+    assert ("recurringjobs", "j") in seen
+    assert outcome.invocations == {"v": 1, "bystander": 1}

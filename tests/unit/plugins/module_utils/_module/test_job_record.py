@@ -42,6 +42,9 @@ class Cluster:
     def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
         return candidates[0]
 
+    def served(self, *candidates: kinds.Kind) -> kinds.Kind | None:
+        return None if candidates in kinds.OBSERVED_LATER else candidates[-1]
+
     def list(self, kind: kinds.Kind, *, namespace: str) -> Listing:
         if kind == kinds.VOLUMES:
             if isinstance(self._volume, Exception):
@@ -68,7 +71,12 @@ def run(
     ("changed", "message"),
     [
         pytest.param({"cells": []}, "nothing to record", id="no cells"),
-        pytest.param({"cells": [CELL, CELL]}, "cronjob v-c-1-c: two cells share it", id="the same cell twice"),
+        pytest.param({"cells": [CELL, CELL]}, "volume v: two cells share it", id="the same cell twice"),
+        pytest.param(
+            {"cells": [CELL, {**CELL, "volume": "w", "retain": 2}]},
+            "cronjob v-c-1-c: two cells share it, and differ",
+            id="one CronJob of two jobs",
+        ),
         pytest.param({"cells": [{**CELL, "cronjob": "x"}, CELL]}, "volume v: two cells share it", id="the same volume"),
         pytest.param({"cells": [{"volume": "v"}]}, "field 'task' is missing", id="half a cell"),
         pytest.param(

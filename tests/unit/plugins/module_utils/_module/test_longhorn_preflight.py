@@ -67,7 +67,7 @@ def test_permissions_are_asked_for_the_requests_that_will_be_made(api: t.Any) ->
     assert ("create", "jobs", "") in asked
 
 
-EVERYTHING = permissions.granted("run")
+EVERYTHING = [row for row in permissions.granted("run") if not row.since]  # the release here is the first one
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.told(row.scope)) for row in EVERYTHING])

@@ -19,7 +19,9 @@ import yaml
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import documents, dump, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import import_dump
+from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import cell_from
+from ansible_collections.longhorn.qa.plugins.module_utils._judge import index
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import Judgement, judge
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 
@@ -72,10 +74,38 @@ def _documents(content: bytes) -> tuple[t.Any, ...]:
     return tuple(documents.read_documents(content))
 
 
+@cache
+def _lines(content: bytes) -> tuple[Line, ...]:
+    return tuple(read_lines([content]))
+
+
+_SHARED: set[int] = set()  # ids of the recordings' own documents, which stay as they are
+
+
+def _once(lift: Callable[[t.Any], t.Any]) -> Callable[[t.Any], t.Any]:
+    facts: dict[int, t.Any] = {}
+
+    def fact(document: t.Any) -> t.Any:
+        place = id(document)
+        if place not in _SHARED:
+            return lift(document)
+        if place not in facts:
+            facts[place] = lift(document)
+        return facts[place]
+
+    return fact
+
+
+_LIFTS = {name: _once(getattr(objects, name)) for name in ("cronjob", "job", "pod", "event", "engine")}
+
+
 @pytest.fixture(autouse=True)
 def parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recordings' files are imported hundreds of times; nobody changes what was parsed from them."""
+    """The recordings are judged hundreds of times, nearly the same each time; what is pure is done once."""
     monkeypatch.setattr(dump, "read_documents", _documents)
+    monkeypatch.setattr(index, "read_lines", lambda chunks: _lines(b"".join(chunks)))
+    for name, lift in _LIFTS.items():
+        monkeypatch.setattr(objects, name, lift)
 
 
 def judged_dump(name: str, files: dict[str, bytes]) -> Judgement:
@@ -90,6 +120,7 @@ class Mutant:
     logs: dict[str, bytes]
     subjects: model.Subjects
     log_paths: dict[str, str] = field(default_factory=dict)  # by pod's name
+    own: set[int] = field(default_factory=set)  # ids of the documents that are no longer the recording's
 
     def history(self, *, number: bool = True) -> model.History:
         records = self.records
@@ -109,10 +140,13 @@ class Mutant:
         return {"verdict": judgement.verdict, "checks": verdicts_of(judgement)}
 
     def of(self, kind: str, name: str = "") -> Iterator[dict[str, t.Any]]:
-        """The documents of a kind whose name starts so, for changing in place."""
-        for record in self.records:
+        """The documents of a kind whose name starts so, for changing in place: copies, for the recording is everybody's."""
+        for place, record in enumerate(self.records):
             wanted = isinstance(record, model.ObjectSeen) and record.kind == kind
             if wanted and record.object["metadata"]["name"].startswith(name):
+                if id(record.object) not in self.own:
+                    record = self.records[place] = replace(record, object=pickle.loads(pickle.dumps(record.object)))
+                    self.own.add(id(record.object))
                 yield t.cast(dict[str, t.Any], record.object)
 
     def drop(self, wanted: Callable[[t.Any], bool]) -> int:
@@ -190,14 +224,14 @@ def _foreign(record: t.Any) -> bool:
 
 
 @cache
-def _recorded(name: str) -> bytes:
-    """Pickled, because each test takes its own copy, and that is the fastest way to one."""
+def _recorded(name: str) -> tuple[tuple[t.Any, ...], dict[str, bytes]]:
     imported = import_dump(files_of(name), subjects=subjects_of(name), at=AT).history
     records = _by_server_time([record for record in imported.records if not _foreign(record)])
     first, last = records[0], records[-1]
     body = [replace(item, complete=True) if isinstance(item, model.Log) else item for item in records[1:-1]]
+    _SHARED.update(id(record.object) for record in body if isinstance(record, model.ObjectSeen))
     start = replace(first, origin="recorder", kinds=KINDS)
-    return pickle.dumps(([start, *body, replace(last, reason="invocations")], dict(imported.logs)))
+    return (start, *body, replace(last, reason="invocations")), dict(imported.logs)
 
 
 @pytest.fixture
@@ -217,15 +251,15 @@ def untouched() -> Verdicts:
 
 
 def _mutant(name: str, volumes: tuple[str, ...]) -> Mutant:
-    records, logs = pickle.loads(_narrowed(name, volumes) if volumes else _recorded(name))
+    records, logs = _narrowed(name, volumes) if volumes else _recorded(name)
     paths = {record.pod: record.path for record in records if isinstance(record, model.Log)}
-    return Mutant(records, logs, records[0].subjects, paths)
+    return Mutant(list(records), dict(logs), records[0].subjects, paths)
 
 
 @cache
-def _narrowed(name: str, volumes: tuple[str, ...]) -> bytes:
+def _narrowed(name: str, volumes: tuple[str, ...]) -> tuple[tuple[t.Any, ...], dict[str, bytes]]:
     """A recording of some of its volumes only, which is judged the faster."""
-    records, logs = pickle.loads(_recorded(name))
+    records, logs = _recorded(name)
     subjects = subjects_of(name)
     left_out = tuple(f"{cell.volume}-" for cell in subjects.cells if cell.volume not in volumes)
 
@@ -238,9 +272,9 @@ def _narrowed(name: str, volumes: tuple[str, ...]) -> bytes:
 
     cells = tuple(cell for cell in subjects.cells if cell.volume in volumes)
     start = replace(records[0], subjects=replace(subjects, cells=cells))
-    records = [start, *(record for record in records[1:] if kept(record))]
+    records = (start, *(record for record in records[1:] if kept(record)))
     paths = {record.path for record in records if isinstance(record, model.Log)}
-    return pickle.dumps((records, {path: content for path, content in logs.items() if path in paths}))
+    return records, {path: content for path, content in logs.items() if path in paths}
 
 
 @pytest.fixture

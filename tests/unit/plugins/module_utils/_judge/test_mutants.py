@@ -274,11 +274,10 @@ def tick_run_twice(m: t.Any) -> None:
 def overlap(m: t.Any) -> None:
     """A Job is over only after the next one was added."""
     later = version(next(m.of("jobs", JOB[SNAP] + "92")))
-    for record in list(m.records):
-        if isinstance(record, model.ObjectSeen) and record.kind == "jobs" and record.change != "DELETED":
-            job = t.cast(dict[str, t.Any], record.object)
-            if job["metadata"]["name"] == JOB[SNAP] + "91" and job["status"].get("conditions"):
-                job["metadata"]["resourceVersion"] = str(later + 1)
+    end = next(version(record.object) for record in m.records if _is_end_of(record, JOB[SNAP] + "91"))
+    for job in m.of("jobs", JOB[SNAP] + "91"):
+        if version(job) == end:
+            job["metadata"]["resourceVersion"] = str(later + 1)
 
 
 def backups_at_once(m: t.Any) -> None:

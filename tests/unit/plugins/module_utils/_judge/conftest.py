@@ -140,7 +140,7 @@ class Mutant:
         return {"verdict": judgement.verdict, "checks": verdicts_of(judgement)}
 
     def of(self, kind: str, name: str = "") -> Iterator[dict[str, t.Any]]:
-        """The documents of a kind whose name starts so, for changing in place: copies, for the recording is everybody's."""
+        """The documents of a kind whose name starts so, for changing in place: copies, the recording is shared."""
         for place, record in enumerate(self.records):
             wanted = isinstance(record, model.ObjectSeen) and record.kind == kind
             if wanted and record.object["metadata"]["name"].startswith(name):

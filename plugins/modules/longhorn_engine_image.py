@@ -85,6 +85,11 @@ engine_image:
       returned: success
       type: str
       sample: ready
+    incompatible:
+      description: Whether this Longhorn cannot work with it; since 1.6 such an image is deployed all the same.
+      returned: success
+      type: bool
+      sample: false
     ref_count:
       description: How many volumes, engines and replicas use it.
       returned: success

@@ -105,14 +105,18 @@ class Client:
                 return Listing(tuple(items), str(metadata.get("resourceVersion", "")))
             query = {**query, "continue": metadata["continue"]}
 
+    def served(self, group_version: str) -> frozenset[str]:
+        """The plurals of what the server has in this version of a group; none when it has no such version."""
+        path = Kind(group_version, "").path().rstrip("/")
+        try:
+            document = self._read(http.Request("GET", path, f"resources of {group_version}")).json(path)
+        except NotFound:
+            return frozenset()
+        return frozenset(str(item.get("name", "")) for item in document.get("resources") or ())
+
     def serves(self, kind: Kind) -> bool:
         """Whether the server has this kind in this version."""
-        path = kind.path().rpartition("/")[0]
-        try:
-            document = self._read(http.Request("GET", path, f"resources of {kind.group_version}")).json(path)
-        except NotFound:
-            return False
-        return any(item.get("name") == kind.plural for item in document.get("resources") or ())
+        return kind.plural in self.served(kind.group_version)
 
     def served(self, *candidates: Kind) -> Kind | None:
         """The first of these that the server has, if any."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Object
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import ApiFailure, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, shape
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import condition
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import CronJob
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.shape import Shape
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
 
 T = t.TypeVar("T")
@@ -34,10 +37,8 @@ class Node:
 
     @classmethod
     def from_object(cls, document: Mapping[str, t.Any]) -> Node:
-        """From the custom resource; conditions are a map up to 1.2 and a list since."""
-        conditions = (document.get("status") or {}).get("conditions") or {}
-        items = conditions.values() if isinstance(conditions, Mapping) else conditions
-        ready: Mapping[str, t.Any] = next((item for item in items if str(item.get("type", "")).lower() == "ready"), {})
+        """From the custom resource."""
+        ready = condition((document.get("status") or {}).get("conditions"), "ready")
         return cls(
             name=str(document["metadata"]["name"]),
             ready=ready.get("status") == "True",
@@ -51,56 +52,64 @@ class Node:
 
 
 class LonghornObjects:
-    """Reads Longhorn's objects in one namespace."""
+    """Reads Longhorn's objects in one namespace, in the version that the server has."""
 
     def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
 
+    @cached_property
+    def shape(self) -> Shape:
+        """What this Longhorn's API is like; asked once."""
+        for version in shape.VERSIONS:
+            served = self._client.served(f"{shape.GROUP}/{version}")
+            if served:
+                return Shape(version, served)
+        raise self._not_installed(f"the API {shape.GROUP}", f"{self._client.host} without it")
+
+    def kind(self, plural: str) -> Kind:
+        """A kind of Longhorn's, in the version that the server has."""
+        return kinds.longhorn(plural, self.shape.version)
+
     def require_longhorn(self) -> str:
         """The default engine image, whose setting every Longhorn has; NotFound where none is installed."""
         self._client.require_namespace(self._namespace)
+        kind, name = self.kind("settings"), names.DEFAULT_ENGINE_IMAGE_SETTING
         try:
-            document = self._client.get(kinds.SETTINGS, names.DEFAULT_ENGINE_IMAGE_SETTING, namespace=self._namespace)
+            document = self._client.get(kind, name, namespace=self._namespace)
         except NotFound as error:
-            raise NotFound(
-                "Longhorn is not installed",
-                subject=f"namespace {self._namespace}",
-                expected=f"its setting {names.DEFAULT_ENGINE_IMAGE_SETTING}",
-                seen=error.seen,
-                advice="Install Longhorn, or set the option namespace to where it is.",
-            ) from error
+            raise self._not_installed(f"its setting {name}", error.seen) from error
         return str(document.get("value") or "")
 
     def settings(self) -> dict[str, str]:
         """All settings by name."""
-        items = self._client.list(kinds.SETTINGS, namespace=self._namespace).items
+        items = self._client.list(self.kind("settings"), namespace=self._namespace).items
         return {str(item["metadata"]["name"]): str(item.get("value") or "") for item in items}
 
     def setting(self, name: str) -> str:
         """One setting's value; empty when it is not there."""
-        document = self._client.find(kinds.SETTINGS, name, namespace=self._namespace)
+        document = self._client.find(self.kind("settings"), name, namespace=self._namespace)
         return str((document or {}).get("value") or "")
 
     def volume(self, name: str) -> Volume | None:
         """One volume."""
-        return self._find(kinds.VOLUMES, name, Volume.from_object)
+        return self._find(self.kind("volumes"), name, Volume.from_object)
 
     def volumes(self) -> tuple[Volume, ...]:
         """All volumes."""
-        return self._list(kinds.VOLUMES, Volume.from_object)
+        return self._list(self.kind("volumes"), Volume.from_object)
 
     def engine_image(self, name: str) -> EngineImage | None:
         """One engine image, by its object's name."""
-        return self._find(kinds.ENGINE_IMAGES, name, EngineImage.from_object)
+        return self._find(self.kind("engineimages"), name, EngineImage.from_object)
 
     def engine_images(self) -> tuple[EngineImage, ...]:
         """All engine images."""
-        return self._list(kinds.ENGINE_IMAGES, EngineImage.from_object)
+        return self._list(self.kind("engineimages"), EngineImage.from_object)
 
     def nodes(self) -> tuple[Node, ...]:
         """All nodes, by name."""
-        return tuple(sorted(self._list(kinds.LONGHORN_NODES, Node.from_object), key=lambda node: node.name))
+        return tuple(sorted(self._list(self.kind("nodes"), Node.from_object), key=lambda node: node.name))
 
     def cronjob(self, name: str, *, kind: Kind) -> CronJob | None:
         """One CronJob; ``kind`` is the version that the server has."""
@@ -130,11 +139,20 @@ class LonghornObjects:
             )
         return images[0]
 
-    def mark(self, kind: Kind, name: str, *, run_id: str) -> None:
+    def mark(self, plural: str, name: str, *, run_id: str) -> None:
         """Puts a run's mark on an object that this run has just made."""
         if run_id:
             patch = {"metadata": {"labels": {names.RUN_ID_LABEL: run_id}}}
-            self._client.patch(kind, name, patch, namespace=self._namespace)
+            self._client.patch(self.kind(plural), name, patch, namespace=self._namespace)
+
+    def _not_installed(self, expected: str, seen: str) -> NotFound:
+        return NotFound(
+            "Longhorn is not installed",
+            subject=f"namespace {self._namespace}",
+            expected=expected,
+            seen=seen,
+            advice="Install Longhorn, or set the option namespace to where it is.",
+        )
 
     def _find(self, kind: Kind, name: str, build: Callable[[Object], T]) -> T | None:
         document = self._client.find(kind, name, namespace=self._namespace)

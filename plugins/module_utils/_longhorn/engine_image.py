@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import unmet
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, Plan, Step
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 
 _READY_STATES = ("ready", "deployed")  # up to 1.1.0, and since
-_TERMINAL_STATES = ("incompatible", "error")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class EngineImage:
     name: str
     image: str
     state: str = ""
+    incompatible: bool = False
+    nodes: Mapping[str, bool] | None = None  # where it is deployed; not told up to 1.1.0
     ref_count: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     git_commit: str = ""
@@ -36,10 +38,15 @@ class EngineImage:
     def from_object(cls, document: Mapping[str, t.Any]) -> EngineImage:
         """From the custom resource."""
         metadata, status = document.get("metadata") or {}, document.get("status") or {}
+        deployed = status.get("nodeDeploymentMap")
+        state = str(status.get("state") or "")
         return cls(
             name=str(metadata.get("name", "")),
             image=str((document.get("spec") or {}).get("image", "")),
-            state=str(status.get("state") or ""),
+            state=state,
+            # A state of its own up to 1.5; since 1.6 it can be deployed and incompatible.
+            incompatible=state == "incompatible" or bool(status.get("incompatible")),
+            nodes=None if deployed is None else {str(node): bool(there) for node, there in deployed.items()},
             ref_count=int(status.get("refCount") or 0),
             labels=dict(metadata.get("labels") or {}),
             git_commit=str(status.get("gitCommit") or ""),
@@ -47,14 +54,18 @@ class EngineImage:
             cli_api_min_version=int(status.get("cliAPIMinVersion") or 0),
             controller_api_version=int(status.get("controllerAPIVersion") or 0),
             controller_api_min_version=int(status.get("controllerAPIMinVersion") or 0),
-            reason=_ready_message(status.get("conditions")),
+            reason=unmet(status.get("conditions"), "ready"),
             deleting=bool(metadata.get("deletionTimestamp")),
         )
 
     @property
     def usable(self) -> bool:
-        """Whether volumes may be moved to it now."""
-        return self.state in _READY_STATES and not self.deleting
+        """Whether volumes may be moved to it now, on the nodes that have it."""
+        return self.state in _READY_STATES and not self.incompatible and not self.deleting
+
+    def missing_on(self, nodes: Iterable[str]) -> list[str]:
+        """Which of these nodes do not have it yet. Up to 1.1.0 "ready" means all nodes."""
+        return [] if self.nodes is None else sorted(node for node in set(nodes) if not self.nodes.get(node))
 
     def summary(self, *, default: bool) -> dict[str, t.Any]:
         """What a module returns and shows."""
@@ -62,6 +73,7 @@ class EngineImage:
             "name": self.name,
             "image": self.image,
             "state": self.state,
+            "incompatible": self.incompatible,
             "ref_count": self.ref_count,
             "default": default,
             "git_commit": self.git_commit,
@@ -150,18 +162,19 @@ def _shown(existing: EngineImage | None, *, default: bool) -> dict[str, t.Any]:
     return {"image": existing.image, "state": "present", "default": default}
 
 
-def ready(existing: EngineImage | None) -> Progress:
-    """Whether it can be used. Incompatible or broken ones never will be."""
+def ready(existing: EngineImage | None, nodes: Iterable[str] = ()) -> Progress:
+    """Whether it can be used on these nodes. Incompatible or broken ones never will be."""
     if existing is None:
         return pending("the engine image does not exist")
     seen = f"state={existing.state or 'none yet'}" + (f" ({existing.reason})" if existing.reason else "")
-    if existing.state in _TERMINAL_STATES:
-        if existing.state == "incompatible":
-            seen += (
-                f", its CLI API is {existing.cli_api_version} (at least {existing.cli_api_min_version}): "
-                "this Longhorn cannot work with it"
-            )
+    if existing.incompatible:
+        versions = f"{existing.cli_api_version} (at least {existing.cli_api_min_version})"
+        return failed(f"{seen}, its CLI API is {versions}: this Longhorn cannot work with it")
+    if existing.state == "error":
         return failed(seen)
+    missing = existing.missing_on(nodes) if existing.usable else []
+    if missing:
+        return pending(f"{seen}, not yet on node {', '.join(missing)}")
     return done(seen) if existing.usable else pending(seen)
 
 
@@ -191,12 +204,3 @@ def live_upgrade_problems(old: EngineImage | None, new: EngineImage) -> list[str
             f"{new.controller_api_min_version} to {new.controller_api_version} of the new one"
         ]
     return []
-
-
-def _ready_message(conditions: t.Any) -> str:
-    """The message of the condition "ready": a map up to 1.2, a list since."""
-    items = conditions.values() if isinstance(conditions, Mapping) else conditions or ()
-    for condition in items:
-        if str(condition.get("type", "")).lower() == "ready" and condition.get("status") != "True":
-            return str(condition.get("message") or "")
-    return ""

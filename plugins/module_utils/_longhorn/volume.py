@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image as engine_images
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import unmet
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import (
     InvalidRequest,
@@ -49,7 +50,7 @@ class Volume:
     robustness: str = ""
     current_image: str = ""
     current_node: str = ""
-    scheduled: str = ""  # why no place was found for a replica; empty when there is one
+    unscheduled: str = ""  # why no place was found for a replica; empty when there is one
     recurring_jobs: tuple[RecurringJob, ...] = ()
     deleting: bool = False
 
@@ -64,14 +65,14 @@ class Volume:
             size=int(spec.get("size") or 0),
             number_of_replicas=int(spec.get("numberOfReplicas") or 0),
             frontend=str(spec.get("frontend") or ""),
-            engine_image=str(spec.get("engineImage") or ""),
+            engine_image=str(spec.get("image") or spec.get("engineImage") or ""),  # renamed in 1.6
             node=str(spec.get("nodeID") or ""),
             disable_frontend=bool(spec.get("disableFrontend")),
             state=str(status.get("state") or ""),
             robustness=str(status.get("robustness") or ""),
             current_image=str(status.get("currentImage") or ""),
             current_node=str(status.get("currentNodeID") or ""),
-            scheduled=_unscheduled(status.get("conditions")),
+            unscheduled=unmet(status.get("conditions"), "scheduled"),
             recurring_jobs=tuple(RecurringJob.from_object(job) for job in spec.get("recurringJobs") or ()),
             deleting=bool(metadata.get("deletionTimestamp")),
         )
@@ -80,7 +81,7 @@ class Volume:
     def seen(self) -> str:
         """Its state in the words of messages."""
         told = f"state={self.state or 'none yet'} robustness={self.robustness or 'unknown'}"
-        return told + (f" ({self.scheduled})" if self.scheduled else "")
+        return told + (f" ({self.unscheduled})" if self.unscheduled else "")
 
     def summary(self) -> dict[str, t.Any]:
         """What a module returns."""
@@ -327,12 +328,3 @@ def upgraded(volume: Volume | None, *, image: str) -> Progress:
         return failed(f"{volume.seen}: it has no usable replica left")
     seen = f"{volume.seen} currentImage={volume.current_image or 'none yet'}"
     return done(seen) if volume.current_image == image else pending(seen)
-
-
-def _unscheduled(conditions: t.Any) -> str:
-    """Why a replica has no place: the condition "scheduled", in a map up to 1.2 and in a list since."""
-    items = conditions.values() if isinstance(conditions, Mapping) else conditions or ()
-    for condition in items:
-        if str(condition.get("type", "")).lower() == "scheduled" and condition.get("status") == "False":
-            return str(condition.get("message") or condition.get("reason") or "a replica has no place")
-    return ""

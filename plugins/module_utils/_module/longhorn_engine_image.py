@@ -7,7 +7,6 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image, names
@@ -57,7 +56,7 @@ def _carry_out(here: Fixtures, plan: Plan, desired: Desired, *, existing: Engine
         if existing is not None:
             _wait_gone(here, desired)  # it is being deleted, and its name is taken until then
         here.manager.create_engine_image(desired.image)
-        here.objects.mark(kinds.ENGINE_IMAGES, desired.name, run_id=desired.run_id)
+        here.objects.mark("engineimages", desired.name, run_id=desired.run_id)
     if desired.state == "present":
         existing = here.objects.engine_image(desired.name)
         if here.waits or "set_default" in actions:
@@ -83,11 +82,12 @@ def _used_by(here: Fixtures, desired: Desired) -> list[str]:
 
 
 def _wait_ready(here: Fixtures, desired: Desired) -> EngineImage | None:
+    nodes = [node.name for node in here.objects.nodes() if node.ready]
     return here.wait(
         lambda: here.objects.engine_image(desired.name),
-        engine_image.ready,
+        lambda found: engine_image.ready(found, nodes),
         subject=f"engine image {desired.image} ({desired.name})",
-        expected="state ready",
+        expected="that it can be used on every ready node",
         advice=f"Look at the pods of DaemonSet engine-image-{desired.name}: can the nodes pull the image?",
     )
 

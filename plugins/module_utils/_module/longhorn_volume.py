@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Refused
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
@@ -88,7 +87,7 @@ class _Run:
 
     def _create(self, step: Step) -> None:
         self._here.manager.create_volume(step.arguments)
-        self._here.objects.mark(kinds.VOLUMES, self._desired.name, run_id=self._desired.run_id)
+        self._here.objects.mark("volumes", self._desired.name, run_id=self._desired.run_id)
 
     def _detach(self, _step: Step) -> None:
         self._here.manager.detach(self._desired.name)

@@ -55,7 +55,7 @@ def test_a_half_born_object_is_read_and_pending() -> None:
                      id="deploying"),
         pytest.param(READY, "done", "ready", id="ready"),
         pytest.param(replace(READY, state="deployed"), "done", "deployed", id="deployed-as-later-releases-say"),
-        pytest.param(replace(READY, state="incompatible", cli_api_version=10), "failed", "CLI API is 10",
+        pytest.param(replace(READY, incompatible=True, cli_api_version=10), "failed", "CLI API is 10",
                      id="incompatible"),
         pytest.param(replace(READY, state="error"), "failed", "state=error", id="error"),
         pytest.param(replace(READY, deleting=True), "pending", "ready", id="being-deleted"),

@@ -62,6 +62,25 @@ def test_a_real_object_is_read() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"engineImage": "a:1"}, id="up-to-1.5"),
+        pytest.param({"image": "a:1", "engineImage": "a:1"}, id="1.6-to-1.8"),
+        pytest.param({"image": "a:1"}, id="since-1.9"),
+    ],
+)
+def test_the_engine_image_has_two_names(spec: dict[str, str]) -> None:
+    assert Volume.from_object({"metadata": {"name": "test-1"}, "spec": spec}).engine_image == "a:1"
+
+
+def test_why_a_replica_has_no_place_is_read_from_both_shapes() -> None:
+    told = {"type": "Scheduled", "status": "False", "message": "no disk has room"}
+    for conditions in ([told], {"scheduled": told}):
+        seen = Volume.from_object({"metadata": {"name": "test-1"}, "status": {"conditions": conditions}}).seen
+        assert "no disk has room" in seen
+
+
 def test_a_half_born_object_is_read_and_pending() -> None:
     born = Volume.from_object({"metadata": {"name": "test-1"}, "spec": {"size": "33554432"}})
     assert born.state == ""
@@ -171,7 +190,7 @@ def test_a_live_upgrade_to_the_same_commit_is_refused_with_what_to_do() -> None:
 
 
 def test_an_incompatible_engine_image_is_refused_with_the_reason() -> None:
-    images = {STUB: replace(IMAGES[STUB], state="incompatible", cli_api_version=10)}
+    images = {STUB: replace(IMAGES[STUB], state="incompatible", incompatible=True, cli_api_version=10)}
     with pytest.raises(InvalidRequest, match="CLI API is 10"):
         plan(DETACHED, engine_image=STUB, images=images)
 

@@ -20,6 +20,17 @@ HOST = "https://api.example:6443"
 NAMESPACE = "longhorn-system"
 _NOISE = {"fieldManager", "limit"}  # parts of queries that no test is about
 
+# What Longhorn's API serves, by the first release that does so.
+_OLDEST = ("engineimages", "engines", "nodes", "replicas", "settings", "volumes")
+_1_2 = (*_OLDEST, "backups", "backuptargets", "backupvolumes", "recurringjobs")
+_1_3 = (*_1_2, "snapshots")
+SHAPES = {
+    "1.0": ("v1beta1", _OLDEST),
+    "1.2": ("v1beta1", _1_2),
+    "1.3": ("v1beta2", _1_3),
+    "1.5": ("v1beta2", (*_1_3, "volumeattachments")),
+}
+
 
 class Answer(t.NamedTuple):
     """What the server says."""
@@ -60,6 +71,7 @@ class ScriptedApi:
     def __init__(self) -> None:
         self.clock = ScriptedClock()
         self.writes: list[tuple[str, t.Any]] = []
+        self.version = "v1beta1"
         self._script: dict[str, list[Answer]] = {}
         self._given: dict[str, int] = {}
         self.client = cluster_api.Client(
@@ -93,8 +105,12 @@ class ScriptedApi:
         """The label of the run is put on an object."""
         self.on(f"PATCH {self.path(plural)}/{name}", {})
 
-    def longhorn(self, *, default_image: str = "longhornio/longhorn-engine:v1.0.1") -> None:
-        """There is a namespace, and Longhorn in it."""
+    def longhorn(self, *, shape: str = "1.0", default_image: str = "longhornio/longhorn-engine:v1.0.1") -> None:
+        """There is a namespace, and Longhorn in it, with the API of this release and later ones."""
+        self.version, plurals = SHAPES[shape]
+        if self.version == "v1beta1":
+            self.on("GET /apis/longhorn.io/v1beta2", None)
+        self.on(f"GET /apis/longhorn.io/{self.version}", {"resources": [{"name": plural} for plural in plurals]})
         self.on(f"GET /api/v1/namespaces/{NAMESPACE}", {"metadata": {"name": NAMESPACE}})
         self.setting("default-engine-image", default_image)
 
@@ -107,11 +123,10 @@ class ScriptedApi:
         """An error in the manager's shape."""
         return Answer(status, {"code": "Server Error", "detail": "", "message": message, "status": status})
 
-    @staticmethod
-    def path(plural: str) -> str:
+    def path(self, plural: str) -> str:
         """Where objects of Longhorn's kinds, pods and CronJobs are."""
         group = {"pods": "/api/v1", "secrets": "/api/v1", "cronjobs": "/apis/batch/v1"}.get(plural)
-        return f"{group or '/apis/longhorn.io/v1beta1'}/namespaces/{NAMESPACE}/{plural}"
+        return f"{group or f'/apis/longhorn.io/{self.version}'}/namespaces/{NAMESPACE}/{plural}"
 
     @property
     def proxy(self) -> str:

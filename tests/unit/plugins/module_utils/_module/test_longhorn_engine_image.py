@@ -12,6 +12,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module import longhor
 
 STUB, NAME, DEFAULT = "quay.io/ttpcodes/longhorn-engine:no-cleanup", "ei-0016307a", "longhornio/longhorn-engine:v1.0.1"
 
+NODE = {"metadata": {"name": "node-1"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+
 
 def image(state: str = "ready", *, run: str = "", refs: int = 0, **more: t.Any) -> dict[str, t.Any]:
     labels = {"longhorn.qa/run-id": run} if run else {}
@@ -29,6 +31,7 @@ def run(api: t.Any, *, check_mode: bool = False, **params: t.Any) -> dict[str, t
 
 def test_a_new_image_is_registered_marked_and_waited_for(api: t.Any) -> None:
     api.longhorn()
+    api.objects("nodes", NODE)
     deploying = image("deploying", run="a1")
     api.object("engineimages", NAME, None, deploying, deploying, image(run="a1"))
     api.manager("POST v1/engineimages")
@@ -45,12 +48,26 @@ def test_a_new_image_is_registered_marked_and_waited_for(api: t.Any) -> None:
 
 def test_an_image_that_is_there_is_used_as_it_is(api: t.Any) -> None:
     api.longhorn()
+    api.objects("nodes", NODE)
     api.object("engineimages", NAME, image())
 
     result = run(api, run_id="a1")
 
     assert not result["changed"]
     assert not result["engine_image"]["owned"]
+
+
+def test_since_1_1_1_it_has_to_be_deployed_on_every_ready_node(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    away = {"metadata": {"name": "node-2"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    api.objects("nodes", NODE, away)
+    some, all_ = {"node-9": True, "node-1": False}, {"node-9": True, "node-1": True, "node-2": False}
+    api.object(
+        "engineimages", NAME, image("deployed", nodeDeploymentMap=some), image("deployed", nodeDeploymentMap=some),
+        image("deployed", nodeDeploymentMap=all_),
+    )  # fmt: skip
+
+    assert run(api)["engine_image"]["state"] == "deployed"
 
 
 def test_check_mode_only_reads(api: t.Any) -> None:
@@ -66,6 +83,7 @@ def test_check_mode_only_reads(api: t.Any) -> None:
 
 def test_the_default_changes_only_after_the_image_is_ready(api: t.Any) -> None:
     api.longhorn()
+    api.objects("nodes", NODE)
     api.object("engineimages", NAME, image("deploying"), image("deploying"), image("deploying"), image())
     setting = {"name": "default-engine-image", "value": DEFAULT, "definition": {"readOnly": True}}
     api.manager("GET v1/settings/default-engine-image", setting)
@@ -82,14 +100,22 @@ def test_the_default_changes_only_after_the_image_is_ready(api: t.Any) -> None:
     ("seen", "error", "words"),
     [
         pytest.param(image("incompatible", cliAPIVersion=10), errors.TerminalState, "CLI API is 10", id="incompatible"),
+        pytest.param(
+            image("deployed", incompatible=True, cliAPIVersion=3), errors.TerminalState, "CLI API is 3",
+            id="deployed-and-incompatible",
+        ),
         pytest.param(image("error"), errors.TerminalState, "state=error", id="error"),
         pytest.param(image("deploying"), errors.WaitTimeout, "DaemonSet engine-image-ei-0016307a", id="never-deployed"),
+        pytest.param(
+            image("deployed", nodeDeploymentMap={}), errors.WaitTimeout, "not yet on node node-1", id="one-node-without"
+        ),
     ],
-)
+)  # fmt: skip
 def test_an_image_that_does_not_get_ready_fails_with_what_was_seen(
     api: t.Any, seen: dict[str, t.Any], error: type[Exception], words: str
 ) -> None:
     api.longhorn()
+    api.objects("nodes", NODE)
     api.object("engineimages", NAME, seen)
 
     with pytest.raises(error, match=words):

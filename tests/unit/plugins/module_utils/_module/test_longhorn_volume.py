@@ -262,11 +262,20 @@ def test_a_release_that_is_not_known_is_refused_with_what_to_do(api: t.Any) -> N
         run(api, longhorn_release="")
 
 
-def test_longhorn_that_is_not_installed_is_told_as_such(api: t.Any) -> None:
-    api.on("GET /api/v1/namespaces/longhorn-system", {"metadata": {"name": "longhorn-system"}})
+def test_a_namespace_without_longhorn_is_told_as_such(api: t.Any) -> None:
+    api.longhorn()
     api.object("settings", "default-engine-image", None)
 
-    with pytest.raises(errors.NotFound, match="Longhorn is not installed"):
+    with pytest.raises(errors.NotFound, match=r"Longhorn is not installed.*setting default-engine-image"):
+        run(api)
+
+
+def test_a_cluster_without_longhorn_is_told_as_such(api: t.Any) -> None:
+    api.on("GET /api/v1/namespaces/longhorn-system", {"metadata": {"name": "longhorn-system"}})
+    api.on("GET /apis/longhorn.io/v1beta2", None)
+    api.on("GET /apis/longhorn.io/v1beta1", None)
+
+    with pytest.raises(errors.NotFound, match=r"Longhorn is not installed.*the API longhorn.io"):
         run(api)
 
 

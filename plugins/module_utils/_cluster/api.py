@@ -105,7 +105,7 @@ class Client:
                 return Listing(tuple(items), str(metadata.get("resourceVersion", "")))
             query = {**query, "continue": metadata["continue"]}
 
-    def served(self, group_version: str) -> frozenset[str]:
+    def plurals(self, group_version: str) -> frozenset[str]:
         """The plurals of what the server has in this version of a group; none when it has no such version."""
         path = Kind(group_version, "").path().rstrip("/")
         try:
@@ -116,7 +116,7 @@ class Client:
 
     def serves(self, kind: Kind) -> bool:
         """Whether the server has this kind in this version."""
-        return kind.plural in self.served(kind.group_version)
+        return kind.plural in self.plurals(kind.group_version)
 
     def served(self, *candidates: Kind) -> Kind | None:
         """The first of these that the server has, if any."""

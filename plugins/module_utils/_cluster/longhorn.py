@@ -62,7 +62,7 @@ class LonghornObjects:
     def shape(self) -> Shape:
         """What this Longhorn's API is like; asked once."""
         for version in shape.VERSIONS:
-            served = self._client.served(f"{shape.GROUP}/{version}")
+            served = self._client.plurals(f"{shape.GROUP}/{version}")
             if served:
                 return Shape(version, served)
         raise self._not_installed(f"the API {shape.GROUP}", f"{self._client.host} without it")

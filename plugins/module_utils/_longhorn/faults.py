@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import versions
 
 Effect = t.Literal["visible", "asynchronous", "silent", "none"]
@@ -49,6 +49,10 @@ _TABLE: tuple[_Row, ...] = (
     _Row("object-lock", "backup-delete", "silent", "v1.0.0"),  # 5.3, 6: a delete marker is no failure
 )
 
+# Tasks that purge, and delete nothing by name: the job asks for it itself, waits, and sees it fail.  (4.2; 5.3, 10)
+_PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")
+_PURGES = (_Row("disable-snapshot-purge", "snapshot-delete", "visible", "v1.5.4"),)
+
 # What a user can have without building anything comes first.
 _PREFERRED: tuple[FaultType, ...] = (
     "engine-image", "admission", "disable-snapshot-purge", "backup-store", "default-engine-image",
@@ -56,15 +60,15 @@ _PREFERRED: tuple[FaultType, ...] = (
 )  # fmt: skip
 
 
-def effect(release: str, fault_type: FaultType, deletion: Fault) -> Effect:
-    """What this fault does to that deletion on a release."""
-    for row in _TABLE:
+def effect(release: str, fault_type: FaultType, deletion: Fault, *, task: Task = "backup") -> Effect:
+    """What this fault does to that deletion on a release, when a job with that task asks for it."""
+    for row in _PURGES if task in _PURGING else _TABLE:
         fits = (row.fault_type, row.deletion) == (fault_type, deletion)
         if fits and versions.between(release, row.first, row.last):
             return row.effect
     return "none"
 
 
-def choose(release: str, deletion: Fault, wanted: Effect) -> FaultType | None:
+def choose(release: str, deletion: Fault, wanted: Effect, *, task: Task = "backup") -> FaultType | None:
     """The easiest fault with that effect on a release; None when there is none."""
-    return next((one for one in _PREFERRED if effect(release, one, deletion) == wanted), None)
+    return next((one for one in _PREFERRED if effect(release, one, deletion, task=task) == wanted), None)

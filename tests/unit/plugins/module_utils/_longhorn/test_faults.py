@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.faults import Effect, choose, effect
 
 
@@ -41,3 +41,19 @@ def test_effect(release: str, fault_type: FaultType, deletion: Fault, expected: 
 )
 def test_choose(release: str, deletion: Fault, wanted: Effect, expected: FaultType | None) -> None:
     assert choose(release, deletion, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("release", "task", "wanted", "expected"),
+    [
+        pytest.param("v1.4.4", "snapshot-cleanup", "visible", None, id="nothing makes a purge fail"),
+        pytest.param("v1.8.2", "snapshot-cleanup", "visible", "disable-snapshot-purge", id="the job purges itself"),
+        pytest.param("v1.8.2", "filesystem-trim", "visible", "disable-snapshot-purge", id="and after a trim"),
+        pytest.param("v1.8.2", "filesystem-trim", "asynchronous", None, id="and waits for it"),
+        pytest.param("v1.8.2", "snapshot-delete", "visible", "admission", id="snapshots are deleted by name"),
+    ],
+)
+def test_a_task_that_only_purges_needs_another_fault(
+    release: str, task: Task, wanted: Effect, expected: FaultType | None
+) -> None:
+    assert choose(release, "snapshot-delete", wanted, task=task) == expected

@@ -27,13 +27,15 @@ class CleanUpError(JobError):
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A snapshot in a list."""
+    """A snapshot in a list; where snapshots are objects, one may be wanted that does not exist yet."""
 
     name: str
     created: str
     labels: t.Mapping[str, str]
     removed: bool
     usercreated: bool
+    wanted: bool = False
+    exists: bool = True
 
 
 @dataclasses.dataclass(frozen=True)

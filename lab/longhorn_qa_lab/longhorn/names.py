@@ -43,5 +43,14 @@ def cron_job(volume: str, job: str) -> str:
     return f"{volume}-{job}-c"
 
 
+def job_label(job: str) -> str:
+    """The label of the volumes that a RecurringJob is for; its value is "enabled"."""
+    return f"recurring-job.{GROUP}/{job}"
+
+
+def group_label(group: str) -> str:
+    return f"recurring-job-group.{GROUP}/{group}"
+
+
 def backup() -> str:
     return "backup-" + random_id(16)

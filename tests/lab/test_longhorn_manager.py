@@ -114,7 +114,7 @@ class Manager:
     def __init__(self, folder: Path, release: str) -> None:
         row = RELEASES[release]
         self.kube = Kube()
-        self.world = World(self.kube)  # type: ignore[arg-type]
+        self.world = World(self.kube, row)  # type: ignore[arg-type]
         self.text = io.StringIO()
         self.disk = Disk(folder)
         self.context = Context(
@@ -150,7 +150,7 @@ class Manager:
 
     def look(self) -> None:
         """Learn of what others have changed."""
-        for kind in world.WATCHED:
+        for kind in self.world.watched:
             self.world._list(kind)
 
     def _kubelet(self) -> None:
@@ -165,7 +165,7 @@ class Manager:
 
     def all(self, kind: Kind) -> dict[str, Object]:
         """The objects of a kind, as the API server has them."""
-        return {item["metadata"]["name"]: item for item in self.kube.list(kind.path)["items"]}
+        return {item["metadata"]["name"]: item for item in self.kube.list(self.world.path(kind))["items"]}
 
     def volume(self, name: str = "test", *, attached: bool = True, **body: t.Any) -> Object:
         """Make a volume."""
@@ -287,7 +287,7 @@ def test_stub_image_refuses_to_delete_snapshots(manager: Manager) -> None:
 def test_fault_plan_is_taken_and_a_bad_one_only_reported(manager: Manager) -> None:
     mine = "example/longhorn-engine:mine"
     plan = {"images": {mine: {"fails": ["snapshot-delete"]}}}
-    path, config = world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}}
+    path, config = manager.world.path(world.CONFIG_MAPS), {"metadata": {"name": faults.CONFIG_MAP}}
     manager.kube.create(path, {**config, "data": {faults.PLAN_KEY: json.dumps(plan)}})
     manager.settle()
     assert manager.context.plan.of(mine).words("snapshot rm") == STUB_WORDS
@@ -300,7 +300,7 @@ def test_fault_plan_is_taken_and_a_bad_one_only_reported(manager: Manager) -> No
 
 
 def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manager) -> None:
-    path, config = world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}}
+    path, config = manager.world.path(world.CONFIG_MAPS), {"metadata": {"name": faults.CONFIG_MAP}}
     good = bugs.document({"test": ["event-lost"]})
     manager.kube.create(path, {**config, "data": {bugs.PLAN_KEY: good}})
     manager.settle()
@@ -321,7 +321,7 @@ def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manage
 def test_a_cron_job_has_the_bugs_of_its_volume(manager: Manager) -> None:
     plan = bugs.document({"test": ["second-pod"]})
     manager.kube.create(
-        world.CONFIG_MAPS.path, {"metadata": {"name": faults.CONFIG_MAP}, "data": {bugs.PLAN_KEY: plan}}
+        manager.world.path(world.CONFIG_MAPS), {"metadata": {"name": faults.CONFIG_MAP}, "data": {bugs.PLAN_KEY: plan}}
     )
     manager.volume()
     job = {"name": "job", "task": "snapshot", "cron": "* * * * *", "retain": 1}

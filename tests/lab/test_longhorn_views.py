@@ -85,7 +85,7 @@ def test_nodes_look_as_recorded() -> None:
 
 
 def test_instance_managers_look_as_recorded() -> None:
-    node = operator.new_node("n")
+    node = {"apiVersion": "longhorn.io/v1beta1", **operator.new_node("n")}
     node["metadata"]["uid"] = "u"
     manager = workloads.instance_manager(kind="replica", node=node, image="i")
     manager["status"] = {

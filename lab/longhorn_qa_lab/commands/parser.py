@@ -11,10 +11,11 @@ from pathlib import Path
 
 from longhorn_qa_lab import paths
 from longhorn_qa_lab.commands import judging, labs, scenario
+from longhorn_qa_lab.longhorn import releases
 from longhorn_qa_lab.longhorn.bugs import BUGS
 from longhorn_qa_lab.verdicts import BROKEN, STATUS
 
-RELEASES = ("2020-06", "v1.0.0", "v1.0.1")
+RELEASES = tuple(releases.RELEASES)
 _NONE = "none"
 _LAB_ERROR = 1
 

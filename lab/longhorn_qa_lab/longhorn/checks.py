@@ -68,14 +68,14 @@ def recurring_jobs(jobs: t.Sequence[Object], release: Release) -> list[Object]:
         reason = cron_error(str(job["cron"]))
         if reason:
             raise Refused(f"invalid cron format({job['cron']}): {reason}")
-        if len(name) > release.max_job_name:
-            raise Refused(f"job name {name} is too long, must be {release.max_job_name} characters or less")
+        if len(name) > release.job_rules.max_name:
+            raise Refused(f"job name {name} is too long, must be {release.job_rules.max_name} characters or less")
         if name in seen:
             raise Refused(f"duplicate job {name} in recurringJobs")
         seen.add(name)
         total += retain
-    if total > release.max_retain:
-        raise Refused(f"Job Can't retain more than {release.max_retain} snapshots")
+    if total > release.job_rules.max_retain:
+        raise Refused(f"Job Can't retain more than {release.job_rules.max_retain} snapshots")
     return [
         {
             "cron": job["cron"],

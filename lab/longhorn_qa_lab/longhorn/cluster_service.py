@@ -47,23 +47,26 @@ class Cluster(Part):
         )
 
     def settings(self, base: str) -> list[Object]:
-        known = [
-            document for document in self._w.all(world.SETTINGS) if document["metadata"]["name"] in settings.DEFINITIONS
-        ]
-        known.sort(key=lambda document: str(document["metadata"]["name"]))
-        return [views.setting(document, base=base, now=logs.now()) for document in known]
+        known = settings.of(self._c.release)
+        found = [document for document in self._w.all(world.SETTINGS) if document["metadata"]["name"] in known]
+        found.sort(key=lambda document: str(document["metadata"]["name"]))
+        return [self._setting_view(document, base) for document in found]
 
     def setting(self, name: str, base: str) -> Object:
         found = self._w.find(world.SETTINGS, name)
-        if found is None or name not in settings.DEFINITIONS:
+        if found is None or name not in settings.of(self._c.release):
             raise ApiFault(f"invalid setting {name}: setting {name} is not supported")
-        return views.setting(found, base=base, now=logs.now())
+        return self._setting_view(found, base)
+
+    def _setting_view(self, document: Object, base: str) -> Object:
+        definition = settings.of(self._c.release)[document["metadata"]["name"]]
+        return views.setting(document, definition=definition, base=base, now=logs.now())
 
     def update_setting(self, name: str, body: Object, base: str) -> Object:
         """A setting marked read-only is changed all the same: Longhorn 1.0 only hides it in its own page."""
         value = str(body.get("value") or "").strip()
         with Doing("fail to set settings with invalid " + name):
-            definition = settings.DEFINITIONS.get(name)
+            definition = settings.of(self._c.release).get(name)
             if definition is None:
                 raise checks.Refused(f"setting {name} is not supported")
             reason = definition.refusal(value)
@@ -71,7 +74,7 @@ class Cluster(Part):
                 raise checks.Refused(reason)
             document = context.set_value(self._c, name, value)
         self._c.log.debug(f"Updated setting {name} to {value}")
-        return views.setting(document, base=base, now=logs.now())
+        return self._setting_view(document, base)
 
     def nodes(self, base: str) -> list[Object]:
         return [

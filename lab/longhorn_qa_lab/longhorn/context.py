@@ -79,7 +79,6 @@ def create_engine_image(context: Context, reference: str) -> Object:
     document = context.cluster.create(
         world.ENGINE_IMAGES,
         {
-            "apiVersion": names.API_VERSION,
             "kind": "EngineImage",
             "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
             "spec": {"image": reference.strip()},

@@ -57,7 +57,6 @@ def cron_job(
     if node:
         pod["nodeName"] = node
     return {
-        "apiVersion": "batch/v1beta1",
         "kind": "CronJob",
         "metadata": {
             "name": name,

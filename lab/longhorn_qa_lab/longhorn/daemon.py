@@ -51,7 +51,7 @@ class Daemon:
             poll_scale=scale,
             plan=faults.KNOWN,
             plan_text="",
-            cluster=world.World(kube),
+            cluster=world.World(kube, release, cron_version=_cron_version(kube, release)),
             disk=Disk.from_environment(environment),
             log=Log(),
         )
@@ -96,6 +96,12 @@ class Daemon:
                 context.log.debug(f"Engine image {image} is ready")
                 return
             stopping.wait(pause)
+
+
+def _cron_version(kube: Kube, release: releases.Release) -> str:
+    """The release's version of CronJobs, or the older one where the API server does not serve it."""
+    served = kube.get(f"/apis/batch/{release.cron_version}")["resources"]
+    return release.cron_version if any(entry["name"] == "cronjobs" for entry in served) else "v1beta1"
 
 
 def _configuration(kube: Kube, manager_image: str) -> tuple[releases.Release, float]:

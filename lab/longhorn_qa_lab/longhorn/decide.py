@@ -81,12 +81,13 @@ def engine_image_status(
         )
         return status
     status |= engine_version(reference, behaviour, release)
-    accepted = status["cliAPIVersion"] >= release.accepts_cli and status["cliAPIMinVersion"] <= release.cli_version
+    ours = release.versions
+    accepted = status["cliAPIVersion"] >= ours.accepts_cli and status["cliAPIMinVersion"] <= ours.cli
     text = f"Engine image {image['metadata']['name']} ({reference}) become ready"
     if not accepted:
         text = (
             f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
-            f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {release.accepts_cli}"
+            f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {ours.accepts_cli}"
         )
     status["state"] = "ready" if accepted else "incompatible"
     status["conditions"] = with_condition(
@@ -116,10 +117,12 @@ def engine_version(image: str, behaviour: faults.ImageFaults, release: Release) 
         "version": release.engine_version,
         "gitCommit": faults.git_commit(image),
         "buildDate": "2020-06-08T00:00:00+00:00",
-        "cliAPIVersion": release.cli_version if behaviour.cli_version is None else behaviour.cli_version,
-        "cliAPIMinVersion": release.cli_min_version if behaviour.cli_min_version is None else behaviour.cli_min_version,
-        "controllerAPIVersion": release.controller_version,
-        "controllerAPIMinVersion": release.controller_min_version,
+        "cliAPIVersion": release.versions.cli if behaviour.cli_version is None else behaviour.cli_version,
+        "cliAPIMinVersion": release.versions.cli_min
+        if behaviour.cli_min_version is None
+        else behaviour.cli_min_version,
+        "controllerAPIVersion": release.versions.controller,
+        "controllerAPIMinVersion": release.versions.controller_min,
         "dataFormatVersion": 1,
         "dataFormatMinVersion": 1,
     }

@@ -26,6 +26,7 @@ IMAGES: t.Final[tuple[Image, ...]] = (
         executables={
             "engine-manager": Idle(follows=disk.log_path("engine")),
             "replica-manager": Idle(follows=disk.log_path("replica")),
+            "instance-manager": Idle(follows=disk.log_path("engine")),
         },
     ),
     Image(

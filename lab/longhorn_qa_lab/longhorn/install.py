@@ -12,12 +12,27 @@ from longhorn_qa_lab.kube import ApiError, Kube, Object, Unreachable
 from longhorn_qa_lab.longhorn import bugs as bugs_of
 from longhorn_qa_lab.longhorn import crds, faults, names, releases
 from longhorn_qa_lab.longhorn.context import CONFIG
-from longhorn_qa_lab.longhorn.releases import Release
+from longhorn_qa_lab.longhorn.releases import Release, Span
 
 _NAMESPACED: t.Final = f"/api/v1/namespaces/{names.NAMESPACE}"
 _MANAGER: t.Final = "longhorn-manager"
 _RBAC: t.Final = "/apis/rbac.authorization.k8s.io/v1"
 _LABELS: t.Final = {"app": _MANAGER}
+_OLD_TARGET: t.Final = "backup-target:\nbackup-target-credential-secret:\n"
+_DEFAULT_RESOURCE: t.Final = "backup-target:\nbackup-target-credential-secret:\nbackupstore-poll-interval:\n"
+_STORAGE_CLASS: t.Final = """\
+kind: StorageClass
+apiVersion: storage.k8s.io/v1
+metadata:
+  name: longhorn
+provisioner: driver.longhorn.io
+allowVolumeExpansion: true
+reclaimPolicy: Delete
+volumeBindingMode: Immediate
+parameters:
+  numberOfReplicas: "3"
+  staleReplicaTimeout: "30"
+"""
 
 
 class InstallError(LabError):
@@ -75,16 +90,16 @@ def _wait(kube: Kube, *, release: str, timeout: float) -> None:
 def manifests(release: Release, *, poll_scale: float, bugs: t.Sequence[str] = ()) -> t.Iterator[tuple[str, Object]]:
     """What is applied, in order: collection path and document."""
     yield "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.NAMESPACE}}
-    for crd in crds.manifests():
+    for crd in crds.manifests(release):
         yield "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _meta(names.SERVICE_ACCOUNT)}
     yield f"{_NAMESPACED}/serviceaccounts", account
-    yield f"{_RBAC}/clusterroles", _cluster_role()
+    yield f"{_RBAC}/clusterroles", _cluster_role(release)
     yield f"{_RBAC}/clusterrolebindings", _cluster_role_binding()
     for name, data in (
         (CONFIG, {"release": release.name, "pollScale": str(poll_scale)}),
         (faults.CONFIG_MAP, {bugs_of.PLAN_KEY: bugs_of.document({bugs_of.EVERY_VOLUME: bugs})} if bugs else {}),
-        ("longhorn-default-setting", {"default-setting.yaml": "backup-target:\nbackup-target-credential-secret:\n"}),
+        *_config_maps(release),
     ):
         config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(name), "data": data}
         yield f"{_NAMESPACED}/configmaps", config_map
@@ -106,6 +121,20 @@ def _cluster_role_binding() -> Object:
     }
 
 
+#: What a release's manifest puts into the namespace besides the manager: name and data.
+_CONFIG_MAPS: t.Final = (
+    (Span(), "longhorn-default-setting", "default-setting.yaml", _OLD_TARGET),
+    (Span(since=(1, 3, 0)), "longhorn-storageclass", "storageclass.yaml", _STORAGE_CLASS),
+    (Span(since=(1, 8, 0)), "longhorn-default-resource", "default-resource.yaml", _DEFAULT_RESOURCE),
+)
+
+
+def _config_maps(release: Release) -> t.Iterator[tuple[str, Object]]:
+    for span, name, key, text in _CONFIG_MAPS:
+        if release.has(span):
+            yield name, {key: text}
+
+
 def _service() -> Object:
     return {
         "apiVersion": "v1",
@@ -120,7 +149,7 @@ def _service() -> Object:
     }
 
 
-def _cluster_role() -> Object:
+def _cluster_role(release: Release) -> Object:
     def rule(group: str, *resources: str) -> Object:
         return {"apiGroups": [group], "resources": list(resources), "verbs": ["*"]}
 
@@ -144,10 +173,8 @@ def _cluster_role() -> Object:
             rule("apps", "daemonsets", "deployments", "statefulsets"),
             rule("batch", "jobs", "cronjobs"),
             rule("coordination.k8s.io", "leases"),
-            rule(
-                names.GROUP,
-                *(f"{plural}{part}" for plural, _short, _status in crds.KINDS.values() for part in ("", "/status")),
-            ),
+            rule("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+            rule(names.GROUP, *(f"{crd.plural}{part}" for crd in crds.kinds(release) for part in ("", "/status"))),
         ],
     }
 
@@ -175,10 +202,19 @@ def manager_daemon_set(release: Release) -> Object:
     }
 
 
+_MORE_IMAGES: t.Final = (
+    (Span(since=(1, 1, 0)), "--share-manager-image", "longhorn-share-manager"),
+    (Span(since=(1, 1, 0)), "--backing-image-manager-image", "backing-image-manager"),
+    (Span(since=(1, 4, 0)), "--support-bundle-manager-image", "support-bundle-kit"),
+)
+
+
 def _manager_container(release: Release) -> Object:
     """The command line and environment of the release's own manifest."""
     words = ["longhorn-manager", "-d", "daemon", "--engine-image", release.engine_image]
     words += ["--instance-manager-image", release.instance_manager_image]
+    for span, flag, image in _MORE_IMAGES:
+        words += [flag, f"longhornio/{image}"] if release.has(span) else []
     words += ["--manager-image", release.manager_image, "--service-account", names.SERVICE_ACCOUNT]
 
     def field(name: str, path: str) -> Object:

@@ -41,7 +41,10 @@ class Instances:
 
     def _manager_of(self, kind: str) -> Object | None:
         for manager in self._w.all(world.INSTANCE_MANAGERS):
-            if manager["spec"]["type"] == kind and (manager.get("status") or {}).get("currentState") == "running":
+            if (
+                manager["spec"]["type"] in (kind, "aio")
+                and (manager.get("status") or {}).get("currentState") == "running"
+            ):
                 return manager
         return None
 

@@ -28,6 +28,8 @@ def parser() -> argparse.ArgumentParser:
     daemon = commands.add_parser("daemon")
     for name in ("--engine-image", "--instance-manager-image", "--manager-image", "--service-account"):
         daemon.add_argument(name, required=True)
+    for name in ("--share-manager-image", "--backing-image-manager-image", "--support-bundle-manager-image"):
+        daemon.add_argument(name, default="")
     snapshot = commands.add_parser("snapshot")
     snapshot.add_argument("volume")
     snapshot.add_argument("--manager-url", default="http://longhorn-backend:9500/v1")

@@ -39,6 +39,10 @@ def engine_binary(image: str) -> str:
     return binaries_folder(image) + "/longhorn"
 
 
+def instance_manager(kind: str) -> str:
+    return f"instance-manager-{random_id(32)}" if kind == "aio" else f"instance-manager-{kind[0]}-{random_id()}"
+
+
 def cron_job(volume: str, job: str) -> str:
     return f"{volume}-{job}-c"
 

@@ -37,13 +37,13 @@ class Operator:
 
     def prepare(self) -> None:
         """What a manager makes at its start: settings, its node, the default engine image, instance managers."""
-        for definition in settings.DEFINITIONS.values():
+        for definition in settings.of(self._c.release).values():
             if self._w.find(world.SETTINGS, definition.name) is None:
                 self._create_setting(definition.name, definition.default)
         for name, value in (
             (settings.DEFAULT_ENGINE_IMAGE, self._c.engine_image),
             (settings.DEFAULT_INSTANCE_MANAGER_IMAGE, self._c.instance_manager_image),
-            ("crd-api-version", names.API_VERSION),
+            ("crd-api-version", self._c.release.api_version),
         ):
             if self._c.setting(name) != value:
                 set_value(self._c, name, value)
@@ -95,7 +95,6 @@ class Operator:
         self._w.create(
             world.SETTINGS,
             {
-                "apiVersion": names.API_VERSION,
                 "kind": "Setting",
                 "metadata": metadata,
                 "value": value,
@@ -104,7 +103,7 @@ class Operator:
 
     def _create_instance_managers(self, node: Object) -> None:
         there = {manager["spec"]["type"] for manager in self._w.all(world.INSTANCE_MANAGERS)}
-        for kind in ("engine", "replica"):
+        for kind in self._c.release.instance_managers:
             if kind in there:
                 continue
             manager = workloads.instance_manager(kind=kind, node=node, image=self._c.instance_manager_image)
@@ -326,7 +325,6 @@ def time_of(text: str) -> float:
 def new_node(name: str) -> Object:
     disk = {"allowScheduling": True, "path": "/var/lib/longhorn/", "storageReserved": 32 << 30, "tags": None}
     return {
-        "apiVersion": names.API_VERSION,
         "kind": "Node",
         "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
         "spec": {"allowScheduling": True, "disks": {decide.disk_name(name): disk}, "name": name, "tags": []},

@@ -54,6 +54,8 @@ class Trial:
 
     def __init__(self, kubeconfig: Path, *, patience: float = 60.0) -> None:
         self.kube = Kube(kubeconfig)
+        preferred = self.kube.get(f"/apis/{names.GROUP}")["preferredVersion"]["groupVersion"]
+        self._objects = f"/apis/{preferred}/namespaces/{names.NAMESPACE}"
         self._patience = patience
 
     def manager(self, method: str, path: str, body: Object | None = None) -> Object:
@@ -68,11 +70,11 @@ class Trial:
         raise AssertionError(f"{method} {path} was accepted: {answer}")
 
     def items(self, kind: str) -> list[Object]:
-        path = _NAMESPACED.get(kind) or f"/apis/{names.API_VERSION}/namespaces/{names.NAMESPACE}/{kind}"
+        path = _NAMESPACED.get(kind) or f"{self._objects}/{kind}"
         return t.cast("list[Object]", self.kube.list(path)["items"])
 
     def object(self, kind: str, name: str) -> Object | None:
-        path = _NAMESPACED.get(kind) or f"/apis/{names.API_VERSION}/namespaces/{names.NAMESPACE}/{kind}"
+        path = _NAMESPACED.get(kind) or f"{self._objects}/{kind}"
         return self.kube.find(f"{path}/{name}")
 
     def until(self, what: str, look: t.Callable[[], bool]) -> None:

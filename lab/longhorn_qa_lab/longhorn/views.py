@@ -224,11 +224,11 @@ def engine_image(document: Object, *, default: str, base: str, now: dt.datetime)
     }
 
 
-def setting(document: Object, *, base: str, now: dt.datetime) -> Object:
+def setting(document: Object, *, definition: settings.Definition, base: str, now: dt.datetime) -> Object:
     name = document["metadata"]["name"]
     return {
         "actions": {},
-        "definition": settings.DEFINITIONS[name].document(),
+        "definition": definition.document(),
         "id": name,
         "links": {"self": f"{base}/settings/{name}"},
         "name": name,

@@ -31,7 +31,6 @@ class Volumes(Backups):
             made = self._w.create(
                 world.VOLUMES,
                 {
-                    "apiVersion": names.API_VERSION,
                     "kind": "Volume",
                     "spec": spec,
                     "metadata": {

@@ -60,10 +60,9 @@ def instance_manager(*, kind: str, node: Object, image: str) -> Object:
     """The object of the process that holds a node's engines, or its replicas."""
     node_name = node["metadata"]["name"]
     return {
-        "apiVersion": names.API_VERSION,
         "kind": "InstanceManager",
         "metadata": {
-            "name": f"instance-manager-{kind[0]}-{names.random_id()}",
+            "name": names.instance_manager(kind),
             "namespace": names.NAMESPACE,
             "finalizers": [names.FINALIZER],
             "labels": {
@@ -80,6 +79,7 @@ def instance_manager(*, kind: str, node: Object, image: str) -> Object:
 
 def instance_manager_pod(manager: Object, *, service_account: str) -> Object:
     kind = manager["spec"]["type"]
+    program = "instance-manager" if kind == "aio" else f"{kind}-manager"
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -95,10 +95,10 @@ def instance_manager_pod(manager: Object, *, service_account: str) -> Object:
             "nodeName": manager["spec"]["nodeID"],
             "containers": [
                 {
-                    "name": f"{kind}-manager",
+                    "name": program,
                     "image": manager["spec"]["image"],
                     "imagePullPolicy": "IfNotPresent",
-                    "args": [f"{kind}-manager", "--debug", "daemon", "--listen", "0.0.0.0:8500"],
+                    "args": [program, "--debug", "daemon", "--listen", "0.0.0.0:8500"],
                     "securityContext": {"privileged": True},
                     "volumeMounts": [
                         {
@@ -167,7 +167,6 @@ def volume_replica(volume: Object, engine: str) -> Object:
 
 def _part(volume: Object, kind: str, name: str, spec: Object) -> Object:
     return {
-        "apiVersion": names.API_VERSION,
         "kind": kind,
         "metadata": {
             "name": name,

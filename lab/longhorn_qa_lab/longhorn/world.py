@@ -15,6 +15,7 @@ import typing as t
 
 from longhorn_qa_lab.kube import ApiError, Kube, Object, Unreachable
 from longhorn_qa_lab.longhorn import names
+from longhorn_qa_lab.longhorn.releases import EVER, Release, Span
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +23,9 @@ class Kind:
     """A kind of object: where its collection is."""
 
     plural: str
-    group_version: str = names.API_VERSION
-    namespace: str = names.NAMESPACE
-
-    @property
-    def path(self) -> str:
-        root = "/api/v1" if self.group_version == "v1" else f"/apis/{self.group_version}"
-        return f"{root}/namespaces/{self.namespace}/{self.plural}"
+    #: Without a version, where that depends on the release.
+    group_version: str = names.GROUP
+    span: Span = EVER
 
 
 VOLUMES: t.Final = Kind("volumes")
@@ -38,11 +35,17 @@ ENGINE_IMAGES: t.Final = Kind("engineimages")
 INSTANCE_MANAGERS: t.Final = Kind("instancemanagers")
 NODES: t.Final = Kind("nodes")
 SETTINGS: t.Final = Kind("settings")
-CRON_JOBS: t.Final = Kind("cronjobs", "batch/v1beta1")
+BACKUP_TARGETS: t.Final = Kind("backuptargets", span=Span(since=(1, 2, 0)))
+BACKUP_VOLUMES: t.Final = Kind("backupvolumes", span=Span(since=(1, 2, 0)))
+BACKUPS: t.Final = Kind("backups", span=Span(since=(1, 2, 0)))
+RECURRING_JOBS: t.Final = Kind("recurringjobs", span=Span(since=(1, 2, 0)))
+SNAPSHOTS: t.Final = Kind("snapshots", span=Span(since=(1, 3, 0)))
+VOLUME_ATTACHMENTS: t.Final = Kind("volumeattachments", span=Span(since=(1, 5, 0)))
+CRON_JOBS: t.Final = Kind("cronjobs", "batch")
 PODS: t.Final = Kind("pods", "v1")
 DAEMON_SETS: t.Final = Kind("daemonsets", "apps/v1")
 CONFIG_MAPS: t.Final = Kind("configmaps", "v1")
-WATCHED: t.Final = (
+_WATCHED: t.Final = (
     VOLUMES,
     ENGINES,
     REPLICAS,
@@ -50,6 +53,12 @@ WATCHED: t.Final = (
     INSTANCE_MANAGERS,
     NODES,
     SETTINGS,
+    BACKUP_TARGETS,
+    BACKUP_VOLUMES,
+    BACKUPS,
+    RECURRING_JOBS,
+    SNAPSHOTS,
+    VOLUME_ATTACHMENTS,
     CRON_JOBS,
     PODS,
     DAEMON_SETS,
@@ -62,9 +71,11 @@ _RETRY_SECONDS: t.Final = 0.5
 class World:
     """What is known of the cluster, and the only way to change it."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, release: Release, *, cron_version: str = "v1beta1") -> None:
         self._kube = kube
-        self._objects: dict[Kind, dict[str, Object]] = {kind: {} for kind in WATCHED}
+        self._versions = {names.GROUP: release.crd_version, "batch": cron_version}
+        self.watched = tuple(kind for kind in _WATCHED if release.has(kind.span))
+        self._objects: dict[Kind, dict[str, Object]] = {kind: {} for kind in self.watched}
         self._lock = threading.RLock()
         self._changed = threading.Event()
         self._listed: set[Kind] = set()
@@ -72,7 +83,7 @@ class World:
 
     def start(self) -> None:
         """Watch every kind, each in a daemon thread."""
-        for kind in WATCHED:
+        for kind in self.watched:
             threading.Thread(target=self._follow, args=(kind,), daemon=True, name=f"watch-{kind.plural}").start()
 
     def stop(self) -> None:
@@ -82,7 +93,7 @@ class World:
     def wait_listed(self, timeout: float) -> bool:
         """Until every kind has been listed once."""
         deadline = time.monotonic() + timeout
-        while len(self._listed) < len(WATCHED):
+        while len(self._listed) < len(self.watched):
             if time.monotonic() > deadline:
                 return False
             self._stopping.wait(0.02)
@@ -95,6 +106,16 @@ class World:
     def touch(self) -> None:
         """Ask for another look."""
         self._changed.set()
+
+    def api_version(self, kind: Kind) -> str:
+        version = self._versions.get(kind.group_version)
+        return f"{kind.group_version}/{version}" if version else kind.group_version
+
+    def path(self, kind: Kind) -> str:
+        """The collection's place in the API."""
+        version = self.api_version(kind)
+        root = "/api" if version == "v1" else "/apis"
+        return f"{root}/{version}/namespaces/{names.NAMESPACE}/{kind.plural}"
 
     def all(self, kind: Kind, **labels: str) -> list[Object]:
         """Known objects, oldest first, optionally only those of a volume."""
@@ -109,17 +130,21 @@ class World:
             return self._objects[kind].get(name)
 
     def create(self, kind: Kind, document: Object) -> Object:
-        return self._remember(kind, self._kube.create(kind.path, document))
+        """Make an object; its version is the release's business."""
+        versioned = {"apiVersion": self.api_version(kind), **document}
+        return self._remember(kind, self._kube.create(self.path(kind), versioned))
 
     def replace(self, kind: Kind, document: Object) -> Object:
-        return self._remember(kind, self._kube.replace(f"{kind.path}/{document['metadata']['name']}", document))
+        return self._remember(kind, self._kube.replace(f"{self.path(kind)}/{document['metadata']['name']}", document))
 
     def replace_status(self, kind: Kind, document: Object, status: Object) -> Object:
         """Write a status if it is another than the known one."""
         if document.get("status") == status:
             return document
         changed = {**document, "status": status}
-        return self._remember(kind, self._kube.replace(f"{kind.path}/{document['metadata']['name']}/status", changed))
+        return self._remember(
+            kind, self._kube.replace(f"{self.path(kind)}/{document['metadata']['name']}/status", changed)
+        )
 
     def replace_spec(self, kind: Kind, document: Object, spec: Object) -> Object:
         """Write a spec if it is another than the known one."""
@@ -130,7 +155,7 @@ class World:
     def update(self, kind: Kind, name: str, change: t.Callable[[Object], None], *, attempts: int = 5) -> Object:
         """Read, alter, write, again if somebody was faster."""
         for attempt in range(attempts):
-            document = copy.deepcopy(self._kube.get(f"{kind.path}/{name}"))
+            document = copy.deepcopy(self._kube.get(f"{self.path(kind)}/{name}"))
             change(document)
             try:
                 return self.replace(kind, document)
@@ -140,7 +165,7 @@ class World:
         raise AssertionError("unreachable")
 
     def delete(self, kind: Kind, name: str) -> None:
-        self._kube.delete(f"{kind.path}/{name}", propagationPolicy="Background")
+        self._kube.delete(f"{self.path(kind)}/{name}", propagationPolicy="Background")
 
     def release(self, kind: Kind, document: Object) -> None:
         """Take Longhorn's finalizer off a dying object."""
@@ -149,7 +174,7 @@ class World:
             "finalizers": [entry for entry in document["metadata"].get("finalizers", []) if entry != names.FINALIZER],
         }
         try:
-            self._kube.replace(f"{kind.path}/{metadata['name']}", {**document, "metadata": metadata})
+            self._kube.replace(f"{self.path(kind)}/{metadata['name']}", {**document, "metadata": metadata})
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -179,7 +204,7 @@ class World:
         while not self._stopping.is_set():
             try:
                 version = self._list(kind)
-                for event in self._kube.watch(kind.path, version):
+                for event in self._kube.watch(self.path(kind), version):
                     if event["type"] == "ERROR":
                         break
                     self._take(kind, event)
@@ -187,7 +212,7 @@ class World:
                 self._stopping.wait(_RETRY_SECONDS)
 
     def _list(self, kind: Kind) -> str:
-        listing = self._kube.list(kind.path)
+        listing = self._kube.list(self.path(kind))
         api_version, list_kind = listing["apiVersion"], listing["kind"].removesuffix("List")
         found = {o["metadata"]["name"]: {"apiVersion": api_version, "kind": list_kind, **o} for o in listing["items"]}
         with self._lock:

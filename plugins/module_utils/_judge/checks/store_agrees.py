@@ -33,10 +33,13 @@ def check(case: Case) -> CheckVerdict:
     for artefact in case.loose:
         if artefact.kind == "backup":
             _loose(finding, case, artefact)
-    made = sum(len(item.backups) for item in case.judged)
+    made = [artefact for item in case.judged for artefact in item.backups]
+    unsaid = [artefact for artefact in made if "job" not in artefact.sources]
     if made:
-        finding.right.append(f"{made} backups are named by Jobs, API and store alike")
-    elif case.judged:
+        finding.right.append(f"{len(made) - len(unsaid)} backups are named by Jobs, API and store alike")
+    if unsaid:
+        finding.right.append(f"{len(unsaid)} by API and store: the attempt was ended before it could name its own")
+    if not made and case.judged:
         finding.unclear("no backup was made, so there is nothing to compare")
     grounds.note_cut(finding, case)
     return conclude(finding, check=ID, volume=case.cell.volume)
@@ -59,7 +62,7 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     finding.evidence.extend(evidence)
     if case.profile is None:
         finding.unclear(case.profile_problem, advice=grounds.advice_for("release"))
-    elif "job" not in artefact.sources and not log_problems(invocation):
+    elif "job" not in artefact.sources and not log_problems(invocation) and not _ended_from_outside(invocation):
         finding.bad(f"{name} is not named in the Job's log", *evidence)
     if "api" not in artefact.sources and not case.lacks("jobs", "engines"):
         finding.bad(f"{name} is unknown to the API (engine.status.backupStatus)", *evidence)
@@ -68,6 +71,11 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
             finding.bad(f"{name} is in no listing of the store", *evidence)
         else:
             finding.unclear(f"{name}: the store was not listed after it", *evidence, advice=grounds.advice_for("store"))
+
+
+def _ended_from_outside(invocation: Invocation) -> bool:
+    """Whether an attempt was killed: it may have begun a backup and had no time to say so."""
+    return any(attempt.exit_code not in (None, 0, 1) for attempt in invocation.attempts)
 
 
 def _listed_after(case: Case, invocation: Invocation, artefact: Artefact, listings: list[model.Store]) -> bool:

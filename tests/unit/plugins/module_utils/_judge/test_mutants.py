@@ -393,6 +393,21 @@ def backup_missing_in_the_api(m: t.Any) -> None:
         (engine.get("status", {}).get("backupStatus") or {}).pop("backup-e47082b94994412f", None)
 
 
+def backup_that_its_log_does_not_name(m: t.Any) -> None:
+    name = b"backup-e47082b94994412f"
+    (pod,) = [pod for pod in m.log_paths if pod.startswith(JOB[BACK] + "91")]
+    lines = m.logs[m.log_paths[pod]].splitlines(keepends=True)
+    m.set_log(pod, b"".join(line for line in lines if name not in line))
+
+
+def backup_of_an_attempt_that_was_ended(m: t.Any) -> None:
+    backup_that_its_log_does_not_name(m)
+    for pod in m.of("pods", JOB[BACK] + "91"):
+        for container in pod["status"].get("containerStatuses") or ():
+            if "terminated" in container["state"]:
+                container["state"]["terminated"]["exitCode"] = 2
+
+
 def complete_with_nothing_made(m: t.Any) -> None:
     forget_snapshot(m, "c-ncsnp-3fc38ae3")
     warning_missing(m)

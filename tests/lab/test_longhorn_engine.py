@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
+import subprocess
+import sys
 import threading
 import typing as t
 from pathlib import Path
@@ -198,3 +201,32 @@ def test_an_upload_that_fails_leaves_the_backup_in_error(disk: Disk) -> None:
     assert disk.read("vol")["backups"]["b"] == {"state": "error", "error": "disk full"}
     upload.run(BackupStore(Objects()))
     assert disk.read("vol")["backups"]["b"]["state"] == "complete"
+
+
+JOB = """
+import json, signal, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from longhorn_qa_lab.longhorn import engine, faults, manager
+from longhorn_qa_lab.longhorn.disk import Disk
+
+manager.end_when_told()
+engine.open_store = lambda *_: SimpleNamespace(create=lambda **_: time.sleep(1))
+binary = engine.Binary(image=sys.argv[2], plan=faults.KNOWN)
+running = engine.Engine(Disk(Path(sys.argv[1])), binary, "vol")
+running.create_snapshot("s1", {})
+running.start_backup(snapshot="s1", target="s3://b@us-east-1/", labels={}, credentials=None, egress=None)
+print("begun", flush=True)
+signal.pause()
+"""
+
+
+def test_an_upload_goes_on_when_its_job_is_ended(disk: Disk, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", JOB, str(tmp_path), GOOD], stdout=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline() == "begun\n"
+        (before,) = disk.read("vol")["backups"].values()
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(30) == 2
+    (after,) = disk.read("vol")["backups"].values()
+    assert (before["state"], after["state"]) == ("in_progress", "complete")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import signal
 import threading
 import time
 import typing as t
@@ -63,6 +64,16 @@ def new_state(*, volume: str, size: int, created: str) -> dict[str, t.Any]:
     }
 
 
+@contextlib.contextmanager
+def uninterrupted() -> t.Iterator[None]:
+    """What an engine has begun it does, also when the process that asked for it is ended meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Engine:
     """A running engine of one volume, called through one image's binary."""
 
@@ -114,6 +125,7 @@ class Engine:
         with self._running("snapshot purge-status", "snapshot purge-status") as state:
             return bool(state["purge"]["state"] == "in_progress")
 
+    @uninterrupted()
     def start_backup(
         self, *, snapshot: str, target: str, labels: t.Mapping[str, str], credentials: Credentials, egress: t.Any
     ) -> str:
@@ -159,7 +171,7 @@ class Engine:
     def _running(self, arguments: str, command: str) -> t.Iterator[dict[str, t.Any]]:
         """The volume's state while its engine runs and the binary is willing; written back unless something failed."""
         try:
-            with self._disk.change(self._volume) as state:
+            with uninterrupted(), self._disk.change(self._volume) as state:
                 if not state["engine"]:
                     raise self._binary.error(arguments, "connection refused: the engine is not running\n")
                 self._binary.guard(command, f"--url {state['engine']['address']} {arguments}")

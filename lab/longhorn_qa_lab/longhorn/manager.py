@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 import typing as t
@@ -17,6 +18,9 @@ from longhorn_qa_lab.longhorn import bugs as bugs_of
 from longhorn_qa_lab.longhorn import faults, job_bugs, jobs, releases
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.logs import Log
+
+_TOLD_TO_END: t.Final = 2
+"""Exit status of the real program after SIGTERM."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,8 +50,18 @@ def labels_of(words: t.Sequence[str]) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words)
 
 
+def end_when_told() -> None:
+    """SIGTERM ends a job at once, but not an upload that it has begun: that one is a replica's, in Longhorn."""
+
+    def end(*_: object) -> t.NoReturn:
+        raise SystemExit(_TOLD_TO_END)  # the interpreter waits for the thread that uploads
+
+    signal.signal(signal.SIGTERM, end)
+
+
 def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> int:
     """One recurring job."""
+    end_when_told()
     disk = Disk.from_environment(environment)
     config = disk.read_config()
     bugs = _bugs(config, disk, options.volume)

@@ -101,6 +101,7 @@ class Recorder:
     _lost: set[str] = field(default_factory=set, init=False)
     _earlier: Earlier | None = field(default=None, init=False)
     _store_again: float = field(default=0.0, init=False)
+    _enough_since: float = field(default=0.0, init=False)
     _triggered: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)  # CronJob: Job's UID, when
 
     def run(self) -> Outcome:
@@ -278,7 +279,7 @@ class Recorder:
             if "jobs" in self._lost:
                 self.writer.note("the recording ended early: without a watch of jobs no invocation can be seen")
                 return "interrupted"
-            if all(self._enough(cronjob) for cronjob in self._ours.cells):
+            if all(self._enough(cronjob) for cronjob in self._ours.cells) and self._tidy():
                 return "invocations"
             if self.clock.monotonic() >= deadline:
                 return "deadline"
@@ -295,6 +296,13 @@ class Recorder:
 
     def _enough(self, cronjob: str) -> bool:
         return sum(self._settled(one) for one in self._tracker.counted(cronjob)) >= self.plan.invocations
+
+    def _tidy(self) -> bool:
+        """Jobs beyond those wanted that are over are waited for too: of one that is judged nothing may be missing."""
+        now = self.clock.monotonic()
+        self._enough_since = self._enough_since or now
+        over = [one for name in self._ours.cells for one in self._tracker.counted(name) if one.over_since is not None]
+        return all(map(self._settled, over)) or now - self._enough_since > self.plan.settle + self.plan.grace
 
     def _trigger_next(self, cronjob: str) -> None:
         counted = self._tracker.counted(cronjob)

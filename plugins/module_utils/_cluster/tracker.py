@@ -128,6 +128,7 @@ class Tracker:
     settle: float  # seconds after the Job's end in which other sources catch up
     grace: float  # longest wait for the event that says so
     invocations: dict[str, Invocation] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)  # names of Jobs that an event says are completed
     _mutex: threading.RLock = field(default_factory=threading.RLock)
 
     def job(self, document: Document, *, deleted: bool = False, baseline: bool = False) -> None:
@@ -142,8 +143,9 @@ class Tracker:
                 tick = tick_of(document, cronjob)
                 counts = not baseline and (tick is None or tick >= self.started)
                 # The CronJob controller does not take up Jobs made by hand, so nothing will tell of them.
-                told = TRIGGERED in (metadata(document).get("labels") or {})
-                known = Invocation(uid, str(metadata(document).get("name", "")), cronjob, counts, told=told)
+                name = str(metadata(document).get("name", ""))
+                told = name in self._told or TRIGGERED in (metadata(document).get("labels") or {})
+                known = Invocation(uid, name, cronjob, counts, told=told)
                 self.invocations[uid] = known
             if known.over_since is None and (deleted or finished(document)):
                 known.over_since = self.monotonic()
@@ -169,6 +171,7 @@ class Tracker:
         if match is None:
             return
         with self._mutex:
+            self._told.add(match["job"])  # watches are independent: the Job itself may come later
             for invocation in self.invocations.values():
                 if invocation.name == match["job"]:
                     invocation.told = True

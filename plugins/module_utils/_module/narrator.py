@@ -97,7 +97,8 @@ class Narrator:
         if known is None:
             number = 1 + sum(job.cells == cells for job in self._jobs.values())
             known = self._jobs[fact.meta.uid] = _Job(fact.meta.name, cells, number, record.at)
-            return [f"{known.title}: Job {fact.meta.name} began, {self._why(fact)} ({number}/{self._wanted})"]
+            count = f"{number}/{self._wanted}" if number <= self._wanted else f"{number}, beyond {self._wanted} wanted"
+            return [f"{known.title}: Job {fact.meta.name} began, {self._why(fact)} ({count})"]
         if known.over or not fact.over:
             return []
         known.over = True
@@ -112,8 +113,8 @@ class Narrator:
 
     def _next(self, cell: model.Cell, now: datetime) -> str:
         try:
-            tick = self._ticks(cell.cron, now, now + timedelta(hours=2))[0]
-        except (ValueError, IndexError):
+            tick = next(tick for tick in self._ticks(cell.cron, now, now + timedelta(hours=2)) if tick > now)
+        except (ValueError, StopIteration):
             return ""
         return f"; next tick in {(tick - now).total_seconds():.0f} s"
 

@@ -62,10 +62,13 @@ class Cluster:
         job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
         self.put("jobs", job)
         if told:
-            self.put("events", {"metadata": {"name": f"e-{name}", "uid": f"e-{name}"}, "involvedObject": {
-                "kind": "CronJob", "name": CELL.cronjob, "uid": "cj"},
-                "message": f"Saw completed job: {name}, status: Complete"})  # fmt: skip
+            self.tell_of(name)
         return job
+
+    def tell_of(self, name: str) -> None:
+        self.put("events", {"metadata": {"name": f"e-{name}", "uid": f"e-{name}"}, "involvedObject": {
+            "kind": "CronJob", "name": CELL.cronjob, "uid": "cj"},
+            "message": f"Saw completed job: {name}, status: Complete"})  # fmt: skip
 
     def run_pod(self, job: str) -> None:
         owner = {"kind": "Job", "name": job, "uid": f"u-{job}", "controller": True}
@@ -93,13 +96,13 @@ class Cluster:
         return Listing(found, str(self.version))
 
     def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str, silence: float) -> Watched:
-        self.watched.append(kind.plural)
         watched = Watched()
         since = int(resource_version)
         for (plural, _unused), item in list(self.objects.items()):
             if plural == kind.plural and int(item["metadata"]["resourceVersion"]) > since:
                 watched.queue.put({"type": "ADDED", "object": item})
         self.watches.append((kind.plural, watched.queue))
+        self.watched.append(kind.plural)  # from now on whoever looks here may rely on it
         return watched
 
     def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
@@ -264,6 +267,30 @@ def test_an_interruption_ends_the_history_cleanly(tmp_path: Path) -> None:
     assert outcome.ended == "interrupted"
     assert history.records[-1].reason == "interrupted"  # type: ignore[union-attr]
     assert history.damage == ()
+
+
+@pytest.mark.parametrize(
+    ("told", "grace"), [pytest.param(True, 1000.0, id="told late"), pytest.param(False, 20.0, id="never told")]
+)
+def test_a_job_beyond_those_wanted_that_is_over_is_recorded_whole(tmp_path: Path, *, told: bool, grace: float) -> None:
+    scene = Scene(tmp_path / "h", settle=2.0, grace=grace)
+
+    def happens(recorder: Recorder) -> None:
+        scene.cluster.run_job("v-c-1-c-99000001")
+        scene.cluster.run_job("v-c-1-c-99000002", told=False)
+        sleep, looks = recorder.clock.sleep, iter(range(1000))
+
+        def then(seconds: float) -> None:
+            sleep(seconds)
+            enough = any(recorder._settled(one) for one in recorder._tracker.counted(CELL.cronjob))
+            if told and enough and next(looks) == 3:
+                scene.cluster.tell_of("v-c-1-c-99000002")
+
+        recorder.clock.sleep = then  # type: ignore[method-assign]
+
+    outcome, history = scene.record(happens)
+    events = {item.object["metadata"]["name"] for item in of(history, model.ObjectSeen, kind="events")}
+    assert (outcome.ended, outcome.invocations, "e-v-c-1-c-99000002" in events) == ("invocations", {"v": 2}, told)
 
 
 def test_triggered_invocations_follow_each_other(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ class Tale:
     def __init__(self) -> None:
         self._number = 0
         self._narrator = Narrator(
-            wanted=2, read_log=lambda _path, _size: LOG, ticks=lambda _cron, now, _until: (now + timedelta(seconds=48),)
+            wanted=2,
+            read_log=lambda _path, _size: LOG,
+            ticks=lambda _cron, now, _until: (now.replace(microsecond=0), now + timedelta(seconds=48)),
         )
         self.tell(model.Start, subjects=SUBJECTS)
         self.tell(model.ListDone, kind="jobs", resource_version="1")
@@ -66,10 +68,16 @@ def test_an_invocation_from_its_tick_to_its_end() -> None:
         "v: snapshot c-1-ab seen (1 snapshot since Job v-c-29455384 began)"
     ]
     done = job("v-c-29455384", condition="Complete")
-    assert tale.seen("jobs", done, after=12) == [
+    assert tale.seen("jobs", done, after=12.3) == [
         "v: Job v-c-29455384 Complete after 12 s, 2 attempts; next tick in 48 s"
     ]
     assert tale.seen("jobs", done, after=13) == []
+
+
+def test_jobs_beyond_those_wanted_are_told_as_such() -> None:
+    tale = Tale()
+    told = [tale.seen("jobs", job(f"v-c-2945538{number}"))[0].partition("(")[2] for number in (4, 5, 6)]
+    assert told == ["1/2)", "2/2)", "3, beyond 2 wanted)"]
 
 
 def test_a_failed_job_says_why() -> None:

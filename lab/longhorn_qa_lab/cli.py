@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 
 from longhorn_qa_lab import verdicts
@@ -17,7 +18,7 @@ _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Errors that a person can act on are one message; everything else keeps its traceback."""
+    """Errors that a person can act on are one message; a defect shows its traceback too, and is never a verdict."""
     given = parser.build().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -30,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our output has gone
         return int(given.status_on_error)
+    except Exception as error:  # noqa: BLE001 -- Python's own status, 1, would be read as a failed run
+        if isinstance(error, OSError) and error.filename:
+            return _end(given, f"{error.filename}: {error.strerror}", int(given.status_on_error))
+        traceback.print_exc()
+        return _end(given, "this is a defect of longhorn-qa: please report what is above", int(given.status_on_error))
 
 
 def _end(given: argparse.Namespace, message: str, status: int) -> int:

@@ -335,7 +335,28 @@ def test_a_wrong_command_line_is_never_taken_for_a_verdict(
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 3
-    assert "usage: longhorn-qa" in capfd.readouterr().err
+    out, err = capfd.readouterr()
+    assert "usage: longhorn-qa" in err
+    assert out == ("VERDICT broken\n" if arguments[:1] in (["scenario"], ["audit"]) else "")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        pytest.param(PermissionError(13, "Permission denied", "/report"), "/report: Permission denied", id="a file"),
+        pytest.param(ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero", id="a defect"),
+    ],
+)
+def test_what_nobody_foresaw_is_never_taken_for_a_verdict(
+    run: Run, labs: Labs, report: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    def fails(*_: object) -> t.NoReturn:
+        raise error
+
+    monkeypatch.setattr(playbook, "run", fails)
+    status, out, err = run("scenario", "--report", str(report))
+    assert (status, last_line(out), message in err) == (3, "VERDICT broken", True)
+    assert labs.ended == ["scenario"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from longhorn_qa_lab import paths
 from longhorn_qa_lab.commands import judging, labs, scenario
 from longhorn_qa_lab.longhorn import releases
 from longhorn_qa_lab.longhorn.bugs import BUGS
-from longhorn_qa_lab.verdicts import BROKEN, STATUS
+from longhorn_qa_lab.verdicts import BROKEN, STATUS, announce
 
 RELEASES = tuple(releases.RELEASES)
 _NONE = "none"
@@ -25,6 +25,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> t.NoReturn:
         self.print_usage(sys.stderr)
+        if self.get_default("judges"):
+            announce(BROKEN)
         self.exit(STATUS[BROKEN], f"{self.prog}: {message}\n")
 
 

@@ -54,9 +54,9 @@ def _worst_first(cells: list[Document]) -> list[Document]:
 
 def _run(run: Document, rows: int) -> list[str]:
     title = f"Longhorn {run['release'] or '(release unknown)'}, namespace {run['namespace']}, history {run['history']}"
-    lines = wrapped(title, width=WIDTH, indent="")[:MAX_TITLE]
+    lines = _few(title, indent="")
     if run["reason"]:
-        lines += wrapped(run["reason"], width=WIDTH, indent="  ")[:MAX_TITLE]
+        lines += _few(run["reason"], indent="  ")
     cells = run["cells"]
     if not cells:
         return lines
@@ -72,6 +72,14 @@ def _run(run: Document, rows: int) -> list[str]:
         lines.append(f"and {len(rest)} more volumes: {words}")
     lines.append("ok pass, FAIL fail, ? inconclusive, - not applicable")
     return lines
+
+
+def _few(text: str, *, indent: str) -> list[str]:
+    """As many lines as a remark may have; that there is more shows as dots."""
+    lines = wrapped(text, width=WIDTH, indent=indent)
+    if len(lines) <= MAX_TITLE:
+        return lines
+    return [*lines[: MAX_TITLE - 1], clipped(f"{lines[MAX_TITLE - 1]} ...", WIDTH)]
 
 
 def _changes(document: Document) -> list[str]:
@@ -99,10 +107,10 @@ def _remarks(cell: Document) -> list[str]:
     ]
     for check in told:
         text = f"{_MARKS[check['verdict']]} {check['check']}: {check['summary']}"
-        lines += wrapped(text, width=WIDTH, indent="  ")[:MAX_TITLE]
+        lines += _few(text, indent="  ")
         for more in (check["known_issue"], check["advice"]):
             if more:
-                lines += wrapped(more, width=WIDTH, indent="      ")[:MAX_TITLE]
+                lines += _few(more, indent="      ")
         if check["verdict"] == "fail":
             for item in check["evidence"][:3]:
                 shown = f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")

@@ -120,6 +120,12 @@ def test_junit_of_a_run_that_could_not_be_judged_is_an_error() -> None:
     assert error.get("message") == "the history names no cell"
 
 
+@pytest.mark.parametrize(("words", "cut"), [(40, False), (400, True)], ids=["fits", "too long"])
+def test_remark_that_is_cut_says_so(words: int, *, cut: bool) -> None:
+    lines = table(document([judgement({"single-attempt": "fail"}, text="word " * words)], histories=["h"]))
+    assert any(line.endswith("word ...") for line in lines) is cut
+
+
 @pytest.mark.parametrize(
     "text", [HOSTILE, "\ud800", "]]>", "\x0b\x0c\x1f"], ids=["hostile", "surrogate", "cdata", "controls"]
 )

@@ -16,6 +16,10 @@ description:
     O(engine_image) while it is detached, and attached last.
   - A volume that is attached is moved to another engine image live, if Longhorn can do that, and refused with the
     reason otherwise.
+  - On every release an upgrade that Longhorn would refuse, or silently put off, is refused with the reason before
+    anything is changed.
+  - Since 1.5 attaching takes an attachment ticket named C(longhorn-qa), and detaching takes back the tickets of requests,
+    whoever made them. A volume that a pod uses is not detached.
   - A faulted volume fails at once.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
@@ -66,7 +70,8 @@ options:
     default: ""
   node:
     description:
-      - Node to attach it to. If not given, it stays where it is, or goes to the first node that is ready.
+      - Node to attach it to. If not given, it stays where it is, or goes to the first ready node that has its engine
+        image.
     type: str
     default: ""
   disable_frontend:

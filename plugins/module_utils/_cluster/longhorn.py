@@ -16,6 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import ApiFailure, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, shape
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.attachment import tickets_of
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import condition
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import CronJob
@@ -94,6 +95,21 @@ class LonghornObjects:
     def volume(self, name: str) -> Volume | None:
         """One volume."""
         return self._find(self.kind("volumes"), name, Volume.from_object)
+
+    def volume_with_tickets(self, name: str) -> Volume | None:
+        """One volume, with whoever wants it attached where this Longhorn keeps that apart."""
+        if not self.shape.attachment_tickets:
+            return self.volume(name)
+        held = self._find(self.kind("volumeattachments"), name, tickets_of) or ()
+        return self._find(self.kind("volumes"), name, lambda document: Volume.from_object(document, tickets=held))
+
+    def replica_nodes(self, volume: str) -> frozenset[str]:
+        """The nodes on which a volume has replicas."""
+        found = self._client.list(
+            self.kind("replicas"), namespace=self._namespace, labels=f"{names.VOLUME_LABEL}={volume}"
+        )
+        nodes = (str((item.get("spec") or {}).get("nodeID") or "") for item in found.items)
+        return frozenset(node for node in nodes if node)
 
     def volumes(self) -> tuple[Volume, ...]:
         """All volumes."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Longhorn's manager, by its REST API, reached through the API server's service proxy.
 
-Up to release 1.2 nothing else validates or completes what is written, so every change goes this way; objects are read
-as custom resources, which can be listed and carry labels. No port is opened and no address of the cluster's network
+Up to release 1.2 nothing else validates or completes what is written, and only this way works on every release, so
+volumes, engine images and settings are changed here; objects are read as custom resources, which can be listed and
+carry labels. No port is opened and no address of the cluster's network
 is needed: whoever may use the service proxy may use this.
 """
 
@@ -88,13 +89,14 @@ class ManagerApi:
         """Deletes a volume in whatever state."""
         self._delete(f"v1/volumes/{quote(name)}", f"volume {name}")
 
-    def attach(self, name: str, *, node: str, disable_frontend: bool) -> None:
-        """Asks for a volume's engine on a node."""
-        self._action(name, "attach", {"hostId": node, "disableFrontend": disable_frontend})
+    def attach(self, name: str, *, node: str, disable_frontend: bool, ticket: str = "") -> None:
+        """Asks for a volume's engine on a node; since 1.5 under the name of a ticket."""
+        body = {"hostId": node, "disableFrontend": disable_frontend}
+        self._action(name, "attach", {**body, "attachmentID": ticket} if ticket else body)
 
-    def detach(self, name: str) -> None:
-        """Asks for a volume's engine to stop."""
-        self._action(name, "detach", {})
+    def detach(self, name: str, *, ticket: str | None = None) -> None:
+        """Asks for a volume's engine to stop; since 1.5 by taking a ticket back, whose name may be empty."""
+        self._action(name, "detach", {} if ticket is None else {"attachmentID": ticket})
 
     def upgrade_engine(self, name: str, *, image: str) -> None:
         """Asks for a volume's engine to become one of another image."""

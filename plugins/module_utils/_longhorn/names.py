@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 RUN_ID_LABEL = "longhorn.qa/run-id"
+VOLUME_LABEL = "longhornvolume"  # of engines, replicas, snapshots, and CronJobs up to release 1.1
 DEFAULT_ENGINE_IMAGE_SETTING = "default-engine-image"
 BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name

@@ -104,6 +104,8 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("get", "settings.longhorn.io", "see that a setting has changed", _RUN),
     *_each("get", "volumes.longhorn.io", "wait until a volume is ready", _RUN),
     *_each("patch", "volumes.longhorn.io", "mark volumes as the run's", _RUN),
+    *_each("get", "volumeattachments.longhorn.io", "see who wants a volume attached", _RUN),
+    *_each("list", "replicas.longhorn.io", "see which nodes need a volume's engine image", _RUN),
     *_each("get", "engineimages.longhorn.io", "wait until an engine image is deployed", _RUN),
     *_each("list", "engineimages.longhorn.io", "find the run's engine images", _RUN),
     *_each("patch", "engineimages.longhorn.io", "mark engine images as the run's", _RUN),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Volumes of the releases whose attachment is a field of the volume (up to 1.4): create, attach, upgrade, delete.
+"""Volumes: create, attach, upgrade, detach, delete.
 
 Longhorn overwrites the engine image on creation since 1.3, so a volume is always created with the default image and
-moved to the wanted one afterwards, which works the same way on every release.
+moved to the wanted one afterwards, which works the same way on every release. Where it is to be attached is a field of
+the volume up to 1.4, and a matter of tickets since.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image as engine_images
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.attachment import Ticket
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import unmet
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import (
@@ -29,6 +31,8 @@ FRONTENDS = ("blockdev", "iscsi")
 _UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T)?")
 _GRAIN = 2 * 2**20  # sizes are rounded up to this
+_AUTOMATIC_UPGRADE = "concurrent-automatic-engine-upgrade-per-node-limit"
+_SAME_COMMIT_ALLOWED = "allow-live-engine-upgrade-on-same-image-commit"
 
 State = t.Literal["present", "absent", "attached", "detached"]
 
@@ -43,20 +47,34 @@ class Volume:
     size: int = 0
     number_of_replicas: int = 0
     frontend: str = ""
+    data_engine: str = ""
     engine_image: str = ""  # wanted
     node: str = ""  # wanted
     disable_frontend: bool = False
+    strict_local: bool = False
+    standby: bool = False
+    migrating: bool = False
     state: str = ""
     robustness: str = ""
     current_image: str = ""
     current_node: str = ""
     unscheduled: str = ""  # why no place was found for a replica; empty when there is one
     recurring_jobs: tuple[RecurringJob, ...] = ()
+    tickets: tuple[Ticket, ...] | None = None  # None: this release has none
     deleting: bool = False
 
     @classmethod
-    def from_object(cls, document: Mapping[str, t.Any]) -> Volume:
-        """From the custom resource."""
+    def from_object(cls, document: Mapping[str, t.Any], *, tickets: tuple[Ticket, ...] | None = None) -> Volume:
+        """From the custom resource. With ``tickets`` they tell what is wanted, not the volume."""
+        volume = cls._from_fields(document)
+        if tickets is None:
+            return volume
+        lasting = sorted((one for one in tickets if one.by_request or one.by_workload), key=lambda one: one.by_workload)
+        node, disable = (lasting[0].node, lasting[0].disable_frontend) if lasting else ("", False)
+        return replace(volume, tickets=tickets, node=node, disable_frontend=disable)
+
+    @classmethod
+    def _from_fields(cls, document: Mapping[str, t.Any]) -> Volume:
         metadata, spec, status = (document.get(part) or {} for part in ("metadata", "spec", "status"))
         return cls(
             name=str(metadata.get("name", "")),
@@ -65,9 +83,13 @@ class Volume:
             size=int(spec.get("size") or 0),
             number_of_replicas=int(spec.get("numberOfReplicas") or 0),
             frontend=str(spec.get("frontend") or ""),
+            data_engine=str(spec.get("dataEngine") or spec.get("backendStoreDriver") or ""),  # renamed in 1.6
             engine_image=str(spec.get("image") or spec.get("engineImage") or ""),  # renamed in 1.6
             node=str(spec.get("nodeID") or ""),
             disable_frontend=bool(spec.get("disableFrontend")),
+            strict_local=spec.get("dataLocality") == "strict-local",
+            standby=bool(spec.get("Standby")),
+            migrating=bool(spec.get("migrationNodeID")),
             state=str(status.get("state") or ""),
             robustness=str(status.get("robustness") or ""),
             current_image=str(status.get("currentImage") or ""),
@@ -81,7 +103,8 @@ class Volume:
     def seen(self) -> str:
         """Its state in the words of messages."""
         told = f"state={self.state or 'none yet'} robustness={self.robustness or 'unknown'}"
-        return told + (f" ({self.unscheduled})" if self.unscheduled else "")
+        told += f" ({self.unscheduled})" if self.unscheduled else ""
+        return ", ".join([told, *(ticket.told for ticket in self.tickets or () if ticket.unmet)])
 
     def summary(self) -> dict[str, t.Any]:
         """What a module returns."""
@@ -130,8 +153,17 @@ def parse_size(text: str) -> int:
     return -(-size // _GRAIN) * _GRAIN
 
 
-def plan(existing: Volume | None, desired: Desired, *, images: Mapping[str, EngineImage], default_image: str) -> Plan:
-    """How to get there. ``images``: the registered engine images by their reference."""
+@dataclass(frozen=True)
+class Surroundings:
+    """What a plan depends on beside the volume: engine images by their reference, and Longhorn's settings."""
+
+    default_image: str
+    images: Mapping[str, EngineImage] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan(existing: Volume | None, desired: Desired, around: Surroundings) -> Plan:
+    """How to get there."""
     validate(desired)
     refuse_foreign(f"volume {desired.name}", existing.labels if existing else None, run_id=desired.run_id)
     before = _shown(existing)
@@ -145,10 +177,10 @@ def plan(existing: Volume | None, desired: Desired, *, images: Mapping[str, Engi
         _refuse_unchangeable(existing, desired)
     elif not desired.size:
         raise InvalidRequest(f"volume {desired.name} does not exist yet, so size is needed to create it")
-    steps = _Steps(existing, desired, default_image)
+    steps = _Steps(existing, desired, around)
     steps.create()
     steps.detach_first()
-    steps.upgrade(images)
+    steps.upgrade()
     steps.attach()
     return Plan(before=before, after=steps.after, steps=tuple(steps.steps), missing=tuple(steps.missing))
 
@@ -156,13 +188,14 @@ def plan(existing: Volume | None, desired: Desired, *, images: Mapping[str, Engi
 class _Steps:
     """The steps towards a volume that is to exist, collected in order; knows what each leaves behind."""
 
-    def __init__(self, existing: Volume | None, desired: Desired, default_image: str) -> None:
+    def __init__(self, existing: Volume | None, desired: Desired, around: Surroundings) -> None:
         self.existing = existing
         self.desired = desired
+        self.around = around
         self.steps: list[Step] = []
         self.missing: list[str] = []
         self.attached = existing is not None and bool(existing.node)
-        self.image = (existing.engine_image or existing.current_image) if existing else default_image
+        self.image = (existing.engine_image or existing.current_image) if existing else around.default_image
         self.after = _shown(existing)
 
     def create(self) -> None:
@@ -184,24 +217,27 @@ class _Steps:
         elsewhere = bool(desired.node) and desired.node != existing.node
         other_frontend = desired.disable_frontend is not None and desired.disable_frontend != existing.disable_frontend
         if desired.state == "detached" or (desired.state == "attached" and (elsewhere or other_frontend)):
-            self._step("detach", f"detach volume {desired.name} from node {existing.node}")
+            _refuse_workload(existing)
+            tickets = [ticket.id for ticket in existing.tickets or () if ticket.by_request]
+            self._step("detach", f"detach volume {desired.name} from node {existing.node}", {"tickets": tickets})
             self.attached = False
             self.after |= {"state": "detached", "node": "", "disable_frontend": False}
 
-    def upgrade(self, images: Mapping[str, EngineImage]) -> None:
+    def upgrade(self) -> None:
         """To the wanted engine image: at once when detached, live under Longhorn's conditions otherwise."""
         wanted = self.desired.engine_image
         if not wanted or wanted == self.image:
             return
-        new = images.get(wanted)
+        new = self.around.images.get(wanted)
         if new is None:
             self.missing.append(f"engine image {wanted} is not registered; make it with longhorn_engine_image first")
         elif engine_images.ready(new).state == "failed":
             raise InvalidRequest(
                 f"engine image {wanted} ({new.name}) cannot be used: {engine_images.ready(new).reason}"
             )
-        elif self.attached and self.existing is not None:
-            _refuse_live(self.existing, images.get(self.image), new)
+        _refuse_upgrade(self.existing, self.desired, self.around)
+        if new is not None and self.attached and self.existing is not None:
+            _refuse_live(self.existing, new, self.around)
         how = "live" if self.attached else "while it is detached"
         message = f"upgrade the engine of volume {self.desired.name} {how} from {self.image} to {wanted}"
         self._step("upgrade", message, {"image": wanted, "live": self.attached})
@@ -257,8 +293,45 @@ def _refuse_unchangeable(existing: Volume, desired: Desired) -> None:
         )
 
 
-def _refuse_live(existing: Volume, old: EngineImage | None, new: EngineImage) -> None:
-    problems = engine_images.live_upgrade_problems(old, new)
+def _refuse_workload(existing: Volume) -> None:
+    held = [ticket.told for ticket in existing.tickets or () if ticket.by_workload]
+    if held:
+        raise InvalidRequest(
+            f"volume {existing.name} is used by a pod and is not detached: {'; '.join(held)}. Delete the pod first"
+        )
+
+
+def _refuse_upgrade(existing: Volume | None, desired: Desired, around: Surroundings) -> None:
+    """What Longhorn does not upgrade, attached or not."""
+    wanted, limit = desired.engine_image, around.settings.get(_AUTOMATIC_UPGRADE, "")
+    problems = []
+    if limit not in ("", "0") and wanted != around.default_image:
+        problems.append(
+            f"Longhorn moves every volume to the default engine image by itself and allows no other, because setting "
+            f"{_AUTOMATIC_UPGRADE} is {limit}: set it to 0 first"
+        )
+    if existing is not None and existing.data_engine == "v2":
+        problems.append("it has data engine v2, which has no engine image of its own")
+    if existing is not None and existing.migrating:
+        problems.append("it is being migrated: wait until that has ended")
+    if existing is not None and existing.current_image not in ("", existing.engine_image, wanted):
+        problems.append(
+            f"it is already being upgraded from {existing.current_image} to {existing.engine_image}: "
+            "wait for that, or upgrade it back first"
+        )
+    if problems:
+        raise InvalidRequest(f"volume {desired.name} cannot be upgraded to {wanted}: {'; '.join(problems)}")
+
+
+def _refuse_live(existing: Volume, new: EngineImage, around: Surroundings) -> None:
+    same_commit = around.settings.get(_SAME_COMMIT_ALLOWED) == "true"
+    problems = engine_images.live_upgrade_problems(
+        around.images.get(existing.engine_image or existing.current_image), new, same_commit=same_commit
+    )
+    if existing.strict_local:
+        problems.insert(0, "it is strict-local")
+    if existing.standby:
+        problems.insert(0, "it is a standby volume")
     if existing.state != "attached" or existing.robustness != "healthy":
         problems.insert(0, f"it has to be attached and healthy (seen {existing.seen})")
     if problems:
@@ -305,7 +378,9 @@ def detached(volume: Volume | None) -> Progress:
         return pending("the volume does not exist")
     if volume.robustness == "faulted":
         return failed(f"{volume.seen}: it has no usable replica left")
-    return done(volume.seen) if volume.state == "detached" else pending(volume.seen)
+    if volume.state == "detached":
+        return done(volume.seen)
+    return pending(", ".join([volume.seen, *(f"held by {ticket.told}" for ticket in volume.tickets or ())]))
 
 
 def attached(volume: Volume | None, *, node: str = "") -> Progress:

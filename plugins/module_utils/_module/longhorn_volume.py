@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Refused
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image, names, volume
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import attachment, engine_image, names, volume
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import Plan, Step
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Desired, Volume
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import (
+    Desired,
+    Surroundings,
+    Volume,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import (
     Fixtures,
     check_timeout,
@@ -34,15 +38,14 @@ def run(
     check_timeout(params)
     here = Fixtures(params, client=client, clock=clock)
     default = here.require_longhorn(params)
-    existing = here.objects.volume(desired.name)
-    images = {image.image: image for image in here.objects.engine_images()} if desired.engine_image else {}
+    existing = here.objects.volume_with_tickets(desired.name)
     with told():
-        plan = volume.plan(existing, desired, images=images, default_image=default)
+        plan = volume.plan(existing, desired, _surroundings(here, desired, default_image=default))
     warnings = require(plan, subject=f"volume {desired.name}", check_mode=check_mode)
     if not check_mode:
         run_ = _Run(here, desired)
         run_.carry_out(plan, existing)
-        existing = here.objects.volume(desired.name)
+        existing = here.objects.volume_with_tickets(desired.name)
     return result(plan, warnings=warnings, volume=_summary(existing, desired, planned=plan if check_mode else None))
 
 
@@ -59,6 +62,14 @@ def _desired(params: Mapping[str, t.Any]) -> Desired:
         disable_frontend=params.get("disable_frontend"),
         run_id=params.get("run_id") or "",
     )
+
+
+def _surroundings(here: Fixtures, desired: Desired, *, default_image: str) -> Surroundings:
+    """Engine images and settings only matter when the engine image is named."""
+    if not desired.engine_image:
+        return Surroundings(default_image)
+    images = {image.image: image for image in here.objects.engine_images()}
+    return Surroundings(default_image, images, here.objects.settings())
 
 
 class _Run:
@@ -89,24 +100,39 @@ class _Run:
         self._here.manager.create_volume(step.arguments)
         self._here.objects.mark("volumes", self._desired.name, run_id=self._desired.run_id)
 
-    def _detach(self, _step: Step) -> None:
-        self._here.manager.detach(self._desired.name)
+    def _detach(self, step: Step) -> None:
+        for ticket in step.arguments["tickets"] if self._tickets else (None,):
+            self._here.manager.detach(self._desired.name, ticket=ticket)
 
     def _upgrade(self, step: Step) -> None:
-        image = step.arguments["image"]
+        image, name = step.arguments["image"], self._desired.name
+        nodes = self._here.objects.replica_nodes(name) | self._engine_nodes(step)
         self._here.wait(
             lambda: self._here.objects.engine_image(names.engine_image_name(image)),
-            engine_image.ready,
+            lambda found: engine_image.ready(found, nodes),
             subject=f"engine image {image}",
-            expected="state ready, so that volumes can be moved to it",
+            expected="that it can be used on the volume's nodes",
         )
-        self._here.manager.upgrade_engine(self._desired.name, image=image)
+        self._here.manager.upgrade_engine(name, image=image)
+
+    def _engine_nodes(self, step: Step) -> frozenset[str]:
+        """Where the engine runs, or is to run."""
+        existing = self._here.objects.volume(self._desired.name) if step.arguments["live"] else None
+        nodes = (self._desired.node, existing.current_node if existing else "")
+        return frozenset(node for node in nodes if node)
 
     def _attach(self, step: Step) -> None:
         node = step.arguments["node"] or self._some_node()
         self._here.manager.attach(
-            self._desired.name, node=node, disable_frontend=bool(step.arguments["disable_frontend"])
+            self._desired.name,
+            node=node,
+            disable_frontend=bool(step.arguments["disable_frontend"]),
+            ticket=attachment.OURS if self._tickets else "",
         )
+
+    @property
+    def _tickets(self) -> bool:
+        return self._here.objects.shape.attachment_tickets
 
     def _delete(self, _step: Step) -> None:
         self._here.manager.delete_volume(self._desired.name)
@@ -120,10 +146,15 @@ class _Run:
         return None
 
     def _some_node(self) -> str:
+        """The first ready node, if possible one that has the volume's engine image."""
         nodes = self._here.objects.nodes()
-        for node in nodes:
-            if node.ready:
-                return node.name
+        ready = [node.name for node in nodes if node.ready]
+        if ready:
+            existing = self._here.objects.volume(self._desired.name)
+            image = names.engine_image_name(existing.current_image) if existing else ""
+            found = self._here.objects.engine_image(image) if image else None
+            without = found.missing_on(ready) if found else []
+            return next((node for node in ready if node not in without), ready[0])
         seen = ", ".join(f"{node.name} ({node.reason or 'not ready'})" for node in nodes)
         raise Refused(
             "no node of Longhorn's is ready, so there is none to attach it to",
@@ -134,7 +165,7 @@ class _Run:
 
     def _wait(self, check: Callable[[Volume | None], Progress], expected: str) -> None:
         self._here.wait(
-            lambda: self._here.objects.volume(self._desired.name),
+            lambda: self._here.objects.volume_with_tickets(self._desired.name),
             check,
             subject=f"volume {self._desired.name}",
             expected=expected,

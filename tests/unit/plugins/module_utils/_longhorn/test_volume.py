@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, volume
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.attachment import Ticket
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, NotOurs, Plan
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import RecurringJob
@@ -44,9 +45,13 @@ IMAGES = {
 }
 
 
-def plan(existing: Volume | None, *, images: dict[str, EngineImage] | None = None, **desired: t.Any) -> Plan:
+def plan(
+    existing: Volume | None, *, images: dict[str, EngineImage] | None = None,
+    settings: dict[str, str] | None = None, **desired: t.Any,
+) -> Plan:  # fmt: skip
     wanted = Desired(**{"name": "test-1", **desired})
-    return volume.plan(existing, wanted, images=IMAGES if images is None else images, default_image=DEFAULT)
+    around = volume.Surroundings(DEFAULT, IMAGES if images is None else images, settings or {})
+    return volume.plan(existing, wanted, around)
 
 
 def actions(made: Plan) -> list[str]:
@@ -187,6 +192,92 @@ def test_a_live_upgrade_to_the_same_commit_is_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidRequest, match=r"both engine images are of commit 1.*Detach it first"):
         plan(ATTACHED, engine_image=STUB, images=same)
     assert actions(plan(DETACHED, engine_image=STUB, images=same)) == ["upgrade"]
+
+
+def test_since_1_12_longhorn_can_be_told_to_move_within_a_commit() -> None:
+    same = {**IMAGES, STUB: replace(IMAGES[STUB], git_commit="1")}
+    told = {"allow-live-engine-upgrade-on-same-image-commit": "true"}
+    assert actions(plan(ATTACHED, engine_image=STUB, images=same, settings=told)) == ["upgrade"]
+
+
+@pytest.mark.parametrize(
+    ("existing", "settings", "words"),
+    [
+        pytest.param(DETACHED, {"concurrent-automatic-engine-upgrade-per-node-limit": "3"}, "is 3: set it to 0 first",
+                     id="automatic-upgrade"),
+        pytest.param(replace(DETACHED, data_engine="v2"), {}, "data engine v2", id="data-engine-v2"),
+        pytest.param(replace(ATTACHED, migrating=True), {}, "being migrated", id="migrating"),
+        pytest.param(replace(DETACHED, engine_image="a:1"), {}, f"already being upgraded from {DEFAULT} to a:1",
+                     id="upgrade-to-a-third-image"),
+        pytest.param(replace(ATTACHED, strict_local=True), {}, "is strict-local.*Detach it first", id="strict-local"),
+        pytest.param(replace(ATTACHED, standby=True), {}, "standby volume.*Detach it first", id="standby"),
+    ],
+)  # fmt: skip
+def test_an_upgrade_that_longhorn_refuses_is_refused_before_anything_is_changed(
+    existing: Volume, settings: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        plan(existing, engine_image=STUB, settings=settings)
+
+
+def test_automatic_upgrade_allows_the_default_image_and_zero_allows_all() -> None:
+    limit = "concurrent-automatic-engine-upgrade-per-node-limit"
+    stubbed = replace(DETACHED, engine_image=STUB, current_image=STUB)
+    assert actions(plan(stubbed, engine_image=DEFAULT, settings={limit: "3"})) == ["upgrade"]
+    assert actions(plan(DETACHED, engine_image=STUB, settings={limit: "0"})) == ["upgrade"]
+
+
+def test_an_upgrade_may_be_taken_back_while_it_goes_on() -> None:
+    assert actions(plan(replace(DETACHED, engine_image=STUB), engine_image=DEFAULT)) == ["upgrade"]
+
+
+def held(*tickets: Ticket, document: dict[str, t.Any] = REAL) -> Volume:
+    return replace(Volume.from_object(document, tickets=tickets), name="test-1")
+
+
+REQUEST = Ticket("longhorn-ui", "longhorn-api", "vm", disable_frontend=True)
+POD = Ticket("csi-1", "csi-attacher", "vm")
+BACKUP = Ticket("backup-controller-b", "backup-controller", "vm")
+
+
+def test_since_1_5_tickets_tell_what_is_wanted() -> None:
+    assert (held(REQUEST).node, held(REQUEST).disable_frontend) == ("vm", True)
+    assert (held(POD).node, held(POD).disable_frontend) == ("vm", False)
+    assert (held(BACKUP).node, held().node) == ("", ""), "what a controller holds for a moment is nobody's wish"
+    assert held(POD, REQUEST).disable_frontend, "a request outweighs a pod"
+
+
+@pytest.mark.parametrize(
+    ("tickets", "desired", "expected"),
+    [
+        pytest.param((REQUEST,), {"state": "attached"}, [], id="attached-already"),
+        pytest.param((POD,), {"state": "attached"}, [], id="attached-by-a-pod"),
+        pytest.param((BACKUP,), {"state": "attached"}, ["attach"], id="held-for-a-backup-only"),
+        pytest.param((REQUEST,), {"state": "detached"}, ["detach"], id="detach"),
+        pytest.param((), {"state": "detached"}, [], id="detached-already"),
+        pytest.param((REQUEST,), {"state": "attached", "node": "other"}, ["detach", "attach"], id="move"),
+    ],
+)
+def test_plans_with_tickets(tickets: tuple[Ticket, ...], desired: dict[str, t.Any], expected: list[str]) -> None:
+    assert actions(plan(held(*tickets), **desired)) == expected
+
+
+def test_detaching_takes_back_every_request_and_no_other_ticket() -> None:
+    other = replace(REQUEST, id="")
+    assert plan(held(other, REQUEST, BACKUP), state="detached").steps[0].arguments == {"tickets": ["", "longhorn-ui"]}
+
+
+def test_a_volume_that_a_pod_uses_is_not_detached() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"used by a pod.*csi-attacher 'csi-1' wants it on node vm.*Delete the pod"
+    ):
+        plan(held(POD, REQUEST), state="detached")
+
+
+def test_who_holds_a_volume_is_told_while_it_is_waited_for() -> None:
+    assert "held by backup-controller" in volume.detached(held(BACKUP)).reason
+    refused = replace(REQUEST, unmet="the node is down")
+    assert "the node is down" in volume.attached(held(refused), node="other").reason
 
 
 def test_an_incompatible_engine_image_is_refused_with_the_reason() -> None:

@@ -42,15 +42,27 @@ def run(api: t.Any, *, check_mode: bool = False, **params: t.Any) -> dict[str, t
     return longhorn_volume.run(given, check_mode=check_mode, client=api.client, clock=api.clock)
 
 
+def around(api: t.Any, *engines: t.Any, **settings: str) -> None:
+    """What is looked at when an engine image is named."""
+    api.objects("engineimages", *engines)
+    api.objects("settings", *({"metadata": {"name": name}, "value": value} for name, value in settings.items()))
+
+
+def replicas(api: t.Any, *nodes: str) -> None:
+    line = f"GET {api.path('replicas')}?labelSelector=longhornvolume%3Dtest-1"
+    api.on(line, {"metadata": {}, "items": [{"spec": {"nodeID": node}} for node in nodes]})
+
+
 def test_one_call_creates_upgrades_and_attaches(api: t.Any) -> None:
     api.longhorn()
     mine = {"run": "a1"}
     attached = volume("attached", image=STUB, **mine)
     api.object(
         "volumes", "test-1", None, volume("", **mine), volume(**mine), volume(**mine), volume(image=STUB, **mine),
-        volume("attaching", image=STUB, **mine), attached, attached,
+        volume(image=STUB, **mine), volume("attaching", image=STUB, **mine), attached, attached,
     )  # fmt: skip
-    api.objects("engineimages", engine())
+    around(api, engine())
+    replicas(api, "", "node-2")
     api.object("engineimages", "ei-0016307a", engine("deploying"), engine())
     api.objects("nodes", *NODES)
     api.manager("POST v1/volumes")
@@ -73,6 +85,63 @@ def test_one_call_creates_upgrades_and_attaches(api: t.Any) -> None:
     assert result["volume"]["state"] == "attached"
     assert result["volume"]["engine_image"] == STUB
     assert len(result["actions"]) == 3
+
+
+def ticket(name: str = "longhorn-qa", kind: str = "longhorn-api") -> dict[str, t.Any]:
+    held = {"id": name, "type": kind, "nodeID": "node-2", "parameters": {"disableFrontend": "true"}}
+    return {"metadata": {"name": "test-1"}, "spec": {"attachmentTickets": {name: held}}}
+
+
+def test_since_1_5_attaching_takes_a_ticket_and_never_names_a_node_in_the_volume(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.object("volumes", "test-1", volume(), volume(), volume("attached"), volume("attached"))
+    nobody = {"metadata": {"name": "test-1"}, "spec": {"attachmentTickets": {}}}
+    api.object("volumeattachments", "test-1", nobody, ticket())
+    api.manager("POST v1/volumes/test-1?action=attach")
+
+    result = run(api, state="attached", node="node-2", disable_frontend=True)
+
+    body = {"hostId": "node-2", "disableFrontend": True, "attachmentID": "longhorn-qa"}
+    assert api.writes == [("POST manager v1/volumes/test-1?action=attach", body)]
+    assert result["volume"]["state"] == "attached"
+
+
+def test_since_1_5_detaching_takes_every_request_back(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.object("volumes", "test-1", volume("attached"), volume("detaching"), volume())
+    both = ticket("longhorn-ui")
+    both["spec"]["attachmentTickets"] |= ticket()["spec"]["attachmentTickets"]
+    api.object("volumeattachments", "test-1", both, ticket("snapshot-controller-s", "snapshot-controller"), None)
+    api.manager("POST v1/volumes/test-1?action=detach")
+
+    assert run(api, state="detached")["volume"]["state"] == "detached"
+    assert [body for _line, body in api.writes] == [{"attachmentID": "longhorn-qa"}, {"attachmentID": "longhorn-ui"}]
+
+
+def test_an_upgrade_waits_for_the_nodes_of_the_volume_and_no_other(api: t.Any) -> None:
+    api.longhorn(shape="1.3")
+    running, moved = volume("attached"), volume("attached", image=STUB)
+    api.object("volumes", "test-1", running, running, moved, moved)
+    around(api, engine("deployed"), engine("deployed", DEFAULT, "1"))
+    replicas(api, "node-3")
+    maps = [{"node-2": True}, {"node-2": True, "node-3": True, "node-4": False}]
+    found = [{**engine(), "status": {"state": "deployed", "nodeDeploymentMap": one}} for one in maps]
+    api.object("engineimages", "ei-0016307a", *found)
+    api.manager("POST v1/volumes/test-1?action=engineUpgrade")
+
+    assert run(api, engine_image=STUB)["volume"]["engine_image"] == STUB
+
+
+def test_a_node_with_the_engine_image_is_chosen(api: t.Any) -> None:
+    api.longhorn(shape="1.3")
+    api.object("volumes", "test-1", volume(), volume(), volume("attached"))
+    api.objects("nodes", NODES[0], {**NODES[0], "metadata": {"name": "node-0"}})
+    deployed = {**engine(image=DEFAULT), "status": {"state": "deployed", "nodeDeploymentMap": {"node-2": True}}}
+    api.object("engineimages", "ei-3bd16bdf", deployed)
+    api.manager("POST v1/volumes/test-1?action=attach")
+
+    run(api, state="attached")
+    assert api.writes[0][1]["hostId"] == "node-2"
 
 
 def test_a_volume_as_wanted_is_only_looked_at(api: t.Any) -> None:
@@ -121,7 +190,7 @@ def test_a_name_that_is_still_being_deleted_is_waited_for(api: t.Any) -> None:
 def test_check_mode_plans_the_same_and_only_reads(api: t.Any) -> None:
     api.longhorn()
     api.object("volumes", "test-1", None)
-    api.objects("engineimages", engine())
+    around(api, engine())
 
     result = run(api, check_mode=True, state="attached", size="32Mi", engine_image=STUB, disable_frontend=True)
 
@@ -134,7 +203,7 @@ def test_check_mode_plans_the_same_and_only_reads(api: t.Any) -> None:
 def test_in_check_mode_an_earlier_task_may_make_the_engine_image(api: t.Any) -> None:
     api.longhorn()
     api.object("volumes", "test-1", None)
-    api.objects("engineimages")
+    around(api)
 
     assert "is not registered" in run(api, check_mode=True, size="32Mi", engine_image=STUB)["warnings"][0]
 
@@ -142,7 +211,7 @@ def test_in_check_mode_an_earlier_task_may_make_the_engine_image(api: t.Any) -> 
 def test_a_missing_engine_image_fails_before_anything_is_made(api: t.Any) -> None:
     api.longhorn()
     api.object("volumes", "test-1", None)
-    api.objects("engineimages")
+    around(api)
 
     with pytest.raises(errors.NotFound, match="longhorn_engine_image first"):
         run(api, size="32Mi", engine_image=STUB)
@@ -213,7 +282,7 @@ def test_an_upgrade_that_longhorn_would_not_do_is_refused(
 ) -> None:
     api.longhorn()
     api.object("volumes", "test-1", volume("attached", **status))
-    api.objects("engineimages", *engines)
+    around(api, *engines)
 
     with pytest.raises(errors.BadInput, match=words):
         run(api, engine_image=STUB)

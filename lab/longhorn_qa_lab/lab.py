@@ -156,13 +156,18 @@ def _close(keeper: KeeperClient | None) -> None:
 
 def _refuse_if_up(place: LabPaths, name: str) -> None:
     lab = description.read(place.description)
-    if lab is None or not lab.keeper.alive():
+    if lab is None or not lab.keeper.alive() or _abandoned(lab):
         return
     whose = f", and belongs to process {lab.owner}" if lab.owner else ""
     raise LabError(
         f"Lab {name!r} is already {lab.state} (Longhorn {lab.release}, since {lab.started}{whose}): take it down first "
         f"(longhorn-qa lab down {name}), or start another under its own name."
     )
+
+
+def _abandoned(lab: Description) -> bool:
+    """Whether its command was killed, and its keeper is about to end it: nobody starts it while the lock is ours."""
+    return lab.state != description.UP or (lab.owner is not None and processes.identify(lab.owner) is None)
 
 
 def _clear(place: LabPaths) -> bool:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,8 +116,12 @@ def test_killed_while_starting_leaves_no_process_and_the_next_start_recovers(nam
     until(lambda: not living(name))
     assert command("lab", "list").stdout.count(f"{name}  dead") == 1
 
-    again = command("lab", "up", name, "--longhorn", "none")
-    assert again.returncode == 0, again.stderr
+    again = start_command("lab", "up", name, "--longhorn", "none")
+    until((place.logs / "kube-apiserver.log").exists)
+    again.kill()
+    again.communicate()
+    at_once = command("lab", "up", name, "--longhorn", "none")
+    assert at_once.returncode == 0, at_once.stderr
     assert command("lab", "status", name).returncode == 0
 
     found = lab.find(name)
@@ -146,17 +151,17 @@ def test_interrupted_while_starting_cleans_up(name: str) -> None:
 class TestLeftovers:
     """What a killed lab may have left, without starting one."""
 
-    def describe(self, name: str, **changes: Process) -> paths.LabPaths:
+    def describe(self, name: str, *, state: str = "up", owner: int | None = None, **changes: Process) -> paths.LabPaths:
         place = paths.lab_paths(name)
         place.folder.mkdir(parents=True)
         gone = Process(pid=2**22 - 1, start=1)
         Description(
             name=name,
             folder=str(place.folder),
-            state="up",
+            state=state,
             release="none",
             started="",
-            owner=None,
+            owner=owner,
             kubeconfig="",
             server="",
             kubernetes="",
@@ -201,6 +206,34 @@ class TestLeftovers:
         finally:
             stranger.kill()
             stranger.wait()
+
+    @pytest.mark.parametrize(
+        ("state", "owner", "message"),
+        [
+            pytest.param("starting", None, "as far as here", id="its start was killed"),
+            pytest.param("up", 2**22 - 1, "as far as here", id="its owner was killed"),
+            pytest.param("up", os.getpid(), f"belongs to process {os.getpid()}", id="its owner lives"),
+            pytest.param("up", None, "already up", id="it outlives its command"),
+        ],
+    )
+    def test_a_start_is_refused_only_by_a_lab_that_stays(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, state: str, owner: int | None, message: str
+    ) -> None:
+        def stop(**_: object) -> t.NoReturn:
+            raise LabError("as far as here")
+
+        monkeypatch.setattr(lab.sources, "ensure", stop)
+        keeper = self.sleeper()
+        try:
+            found = identify(keeper.pid)
+            assert found is not None
+            self.describe(name, state=state, owner=owner, keeper=found)
+            with pytest.raises(LabError, match=message):
+                lab.up(Options(name=name), Progress(silent))
+            assert (keeper.poll() is None) is (message != "as far as here")
+        finally:
+            keeper.kill()
+            keeper.wait()
 
     def test_an_unreadable_description_does_not_stop_down(self, name: str) -> None:
         place = self.describe(name)

@@ -43,6 +43,18 @@ _FIELDS = """
         type: list
         elements: str
         choices: [snapshot-delete, backup-delete]
+      fault_type:
+        description: What makes these deletions fail; without faults it means nothing.
+        type: str
+        choices:
+          - engine-image
+          - default-engine-image
+          - patched-engine-image
+          - backup-store
+          - admission
+          - disable-snapshot-purge
+          - object-lock
+        default: engine-image
   default_engine_faults:
     description:
       - The deletions that Longhorn's default engine image is known to fail.

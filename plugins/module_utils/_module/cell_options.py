@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._module.argspec import Spec
 
 FAULTS = ["snapshot-delete", "backup-delete"]
@@ -32,4 +35,5 @@ def _fields() -> Spec:
         "retain": {"type": "int", "default": 1},
         "engine_image": {"type": "str", "default": ""},
         "faults": {"type": "list", "elements": "str", "choices": FAULTS},
+        "fault_type": {"type": "str", "choices": list(t.get_args(model.FaultType)), "default": "engine-image"},
     }

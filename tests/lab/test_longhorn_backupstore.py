@@ -179,3 +179,157 @@ def test_the_store_listens_where_the_pod_says() -> None:
     assert s3.real_port(["server", "/data"], environment) == 31000
     with pytest.raises(SystemExit, match="does not declare container port 7"):
         s3.real_port(["--address=:7"], environment)
+
+
+# --- later releases ---
+
+
+class Server(Bucket):
+    """A bucket that knows how old its objects are, and may refuse deletions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.age = 0.0
+        self.refuses = ""
+        self.deleted: list[str] = []
+
+    def ages(self, prefix: str) -> dict[str, float]:
+        return dict.fromkeys(self.keys(prefix), self.age)
+
+    def delete(self, key: str) -> None:
+        if self.refuses and self.refuses in key:
+            raise StoreError(f"failed to delete objects [{key}]: AccessDenied")
+        self.deleted.append(key)
+        super().delete(key)
+
+
+def later(server: Server, number: tuple[int, int, int], slept: list[float] | None = None) -> BackupStore:
+    waits = [] if slept is None else slept
+    locks = backupstore.Locks(wait=2.0, expiry=150.0, sleep=waits.append)
+    return BackupStore(server, "path", layout=backupstore.layout_of(number), locks=locks)
+
+
+def locks_in(server: Server) -> list[str]:
+    return [key for key in server.objects if "/locks/" in key]
+
+
+@pytest.mark.parametrize(
+    ("number", "locked"),
+    [pytest.param((1, 0, 1), False, id="1.0"), pytest.param((1, 1, 3), True, id="1.1"),
+     pytest.param((1, 12, 1), True, id="1.12")],
+)  # fmt: skip
+def test_whoever_writes_or_deletes_holds_a_lock_from_1_1_on(number: tuple[int, int, int], locked: bool) -> None:
+    server, slept = Server(), []
+    store = later(server, number, slept)
+    back_up(store, "backup-1", {0: 0})
+    store.delete("test-ncb-back", "backup-1")
+    assert len([key for key in server.deleted if "/locks/lock-" in key]) == (2 if locked else 0)
+    assert slept == ([2.0, 2.0] if locked else [])
+    assert locks_in(server) == []
+
+
+def test_a_lock_tells_what_it_is_for() -> None:
+    server = Server()
+    with later(server, (1, 2, 6)).locked("vol", 2):
+        (key,) = locks_in(server)
+        name = key.rpartition("/")[2].removesuffix(".lck")
+        assert json.loads(server.objects[key]) == {"Name": name, "Type": 2, "Acquired": True}
+        assert key == f"path/{backupstore.volume_folder('vol')}/locks/{name}.lck"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        pytest.param((1, 7, 2), r"failed lock backupstore/volumes/../../vol/locks/lock-\w{16}\.lck type 1 acquisition",
+                     id="until 1.7"),
+        pytest.param((1, 8, 2), r"failed to acquire lock backupstore/\S+\.lck when performing backup create/restore, "
+                     "please try again later", id="from 1.8 on"),
+    ],
+)  # fmt: skip
+def test_a_deletion_keeps_backups_out_and_not_other_deletions(number: tuple[int, int, int], words: str) -> None:
+    server = Server()
+    store = later(server, number)
+    with store.locked("vol", 2):
+        with pytest.raises(backupstore.LockRefused, match=words):
+            back_up(store, "backup-1", {}, volume="vol")
+        with store.locked("vol", 2):
+            assert len(locks_in(server)) == 2
+    assert locks_in(server) == []
+
+
+def test_a_lock_that_cannot_be_taken_away_counts_until_it_expires() -> None:
+    server = Server()
+    store = later(server, (1, 4, 4))
+    back_up(store, "backup-1", {})
+    server.refuses = "/locks/"
+    store.delete("test-ncb-back", "backup-1")
+    assert len(locks_in(server)) == 1
+    with pytest.raises(backupstore.LockRefused):
+        back_up(store, "backup-2", {})
+    server.age = 151.0
+    back_up(store, "backup-3", {})
+    assert [config["Name"] for config in store.backups("test-ncb-back")] == ["backup-3"]
+
+
+def test_refused_blocks_are_an_error_although_the_backup_is_gone() -> None:
+    server = Server()
+    store = later(server, (1, 8, 2))
+    back_up(store, "backup-1", {0: 0})
+    server.refuses = "/blocks/"
+    with pytest.raises(StoreError, match=r"failed to delete objects \[path/backupstore/\S+\.blk\]"):
+        store.delete("test-ncb-back", "backup-1")
+    assert store.backups("test-ncb-back") == []
+    config = store.volume("test-ncb-back")
+    assert config is not None
+    assert config["LastBackupName"] == ""
+    assert locks_in(server) == []
+
+
+def test_a_refused_list_entry_keeps_the_backup() -> None:
+    server = Server()
+    store = later(server, (1, 8, 2))
+    back_up(store, "backup-1", {0: 0})
+    server.refuses = "/backups/"
+    with pytest.raises(StoreError):
+        store.delete("test-ncb-back", "backup-1")
+    assert [config["Name"] for config in store.backups("test-ncb-back")] == ["backup-1"]
+
+
+def test_what_later_releases_write() -> None:
+    server = Server()
+    store = later(server, (1, 12, 1))
+    back_up(store, "backup-1", {0: 0})
+    volume, backup = store.volume("test-ncb-back"), store.backup("test-ncb-back", "backup-1")
+    assert volume is not None
+    assert backup is not None
+    assert (volume["CompressionMethod"], volume["StorageClassName"]) == ('"lz4"', '""')
+    assert {"Parameters", "CompressionMethod", "NewlyUploadedDataSize", "ReUploadedDataSize"} <= set(backup)
+    old = Server()
+    back_up(later(old, (1, 0, 1)), "backup-1", {0: 0})
+    kept = later(old, (1, 0, 1)).volume("test-ncb-back")
+    assert kept is not None
+    assert list(kept) == ["Name", "Size", "CreatedTime", "LastBackupName", "LastBackupAt", "BlockCount"]
+
+
+def test_a_backup_on_its_way_has_no_time_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    store = later(server, (1, 2, 6))
+
+    def cut(_key: str) -> None:
+        raise StoreError("the line is cut")
+
+    monkeypatch.setattr(backupstore, "block_key", lambda _volume, _total: cut("x"))
+    with pytest.raises(StoreError):
+        back_up(store, "backup-1", {0: 0})
+    begun = store.backup("test-ncb-back", "backup-1")
+    assert begun is not None
+    assert begun["CreatedTime"] == ""
+    assert store.backups("test-ncb-back") == []
+
+
+def test_a_real_server_tells_how_old_its_objects_are(endpoint: str) -> None:
+    s3.create(["aged"])
+    store = client(endpoint, "s3://aged@us-east-1/")
+    store.put("aged/x", b"")
+    (age,) = store.ages("aged/").values()
+    assert -2.0 <= age <= 30.0

@@ -230,3 +230,50 @@ def test_an_upload_goes_on_when_its_job_is_ended(disk: Disk, tmp_path: Path) -> 
         assert job.wait(30) == 2
     (after,) = disk.read("vol")["backups"].values()
     assert (before["state"], after["state"]) == ("in_progress", "complete")
+
+
+# --- through the proxy of 1.3 and later ---
+
+
+def proxied(disk: Disk, image: str, plan: faults.FaultPlan = faults.KNOWN) -> engine.Proxied:
+    return engine.Proxied(disk, Binary(image=image, plan=plan), "vol", proxy="10.0.0.9:8501")
+
+
+def test_a_stub_on_the_command_line_is_not_asked_by_the_proxy(disk: Disk) -> None:
+    running = proxied(disk, STUB)
+    running.create_snapshot("one", {})
+    running.delete_snapshot("one")
+    assert running.snapshots()["one"]["removed"] is True
+
+
+def test_an_engine_that_is_built_to_refuse_does(disk: Disk) -> None:
+    plan = faults.parse(json.dumps({"images": {GOOD: {"fails": ["snapshot-delete-rpc"]}}}))
+    running = proxied(disk, GOOD, plan)
+    running.create_snapshot("one", {})
+    with pytest.raises(CommandError) as error:
+        running.delete_snapshot("one")
+    assert str(error.value) == (
+        "proxyServer=10.0.0.9:8501 destination=10.0.0.1:10000: failed to remove snapshot one: "
+        "rpc error: code = Unknown desc = patched replica refuses to mark a disk as removed"
+    )
+    assert running.snapshots()["one"]["removed"] is False
+    assert of(disk, GOOD, plan).delete_snapshot("one") is None, "its command line is sound"
+
+
+def test_the_proxy_tells_of_an_engine_that_is_not_running(disk: Disk) -> None:
+    with disk.change("vol") as state:
+        state["engine"] = None
+    with pytest.raises(
+        CommandError, match=r"proxyServer=10\.0\.0\.9:8501: failed to remove snapshot one: connection refused"
+    ):
+        proxied(disk, GOOD).delete_snapshot("one")
+
+
+def test_nobody_writes_to_an_idle_volume(disk: Disk) -> None:
+    plan = faults.parse(json.dumps({"images": {GOOD: {"idle": True}}}))
+    running = of(disk, GOOD, plan)
+    running.create_snapshot("one", {})
+    assert running.snapshots()["volume-head"]["size"] == "0"
+    other = of(disk)
+    other.create_snapshot("two", {})
+    assert other.snapshots()["volume-head"]["size"] != "0"

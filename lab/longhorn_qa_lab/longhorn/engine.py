@@ -2,6 +2,7 @@
 """The engine's command line, as functions: what ``longhorn snapshot …`` and ``longhorn backup …`` do and say.
 
 The volume's state is on the shared disk. Every command first asks the fault plan of the image whose binary runs it.
+From 1.3 on the manager reaches engines through a proxy instead, and calls binaries only for what is in the store.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import typing as t
 from longhorn_qa_lab.longhorn import backupstore, logs, names
 from longhorn_qa_lab.longhorn.disk import Disk, NoSuchVolume
 from longhorn_qa_lab.longhorn.faults import FaultPlan
+from longhorn_qa_lab.longhorn.releases import Release
 from longhorn_qa_lab.longhorn.s3_client import Credentials, S3Client, StoreError, Target
 
 HEAD: t.Final = "volume-head"
@@ -23,6 +25,23 @@ HEAD: t.Final = "volume-head"
 
 class CommandError(RuntimeError):
     """An engine binary ended with exit status 1; the text is the caller's error in Go's words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoreRules:
+    """How a release's engines use the store."""
+
+    layout: backupstore.Layout
+    locks: backupstore.Locks
+
+    @classmethod
+    def of(cls, release: Release, poll_scale: float) -> StoreRules:
+        usual = backupstore.Locks()
+        locks = backupstore.Locks(wait=usual.wait * poll_scale, expiry=usual.expiry * poll_scale)
+        return cls(backupstore.layout_of(release.number), locks)
+
+
+_FIRST_RULES: t.Final = StoreRules(backupstore.Layout(), backupstore.Locks())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +53,7 @@ class Binary:
     clock: t.Callable[[], t.Any] = logs.now
     store_clock: t.Callable[[], t.Any] | None = None
     """What is taken for the time in the store, where that is another."""
+    store: StoreRules = _FIRST_RULES
 
     def guard(self, command: str, arguments: str, *, prefix: str = "Failed") -> None:
         """Raise what the image says instead of doing the command, if the plan says so."""
@@ -86,7 +106,8 @@ class Engine:
         command = f"snapshot create {name}" + "".join(f" --label {k}={v}" for k, v in sorted(labels.items()))
         with self._running(command, "snapshot create") as state:
             moment = logs.stamp(self._binary.clock())
-            take_snapshot(state, name=name, labels=labels, created=moment)
+            idle = self._binary.plan.of(self._binary.image).idle
+            take_snapshot(state, name=name, labels=labels, created=moment, written=not idle)
             for address in state["engine"]["replicas"].values():
                 self._log(
                     state,
@@ -127,13 +148,20 @@ class Engine:
 
     @uninterrupted()
     def start_backup(
-        self, *, snapshot: str, target: str, labels: t.Mapping[str, str], credentials: Credentials, egress: t.Any
+        self,
+        *,
+        snapshot: str,
+        target: str,
+        labels: t.Mapping[str, str],
+        credentials: Credentials,
+        egress: t.Any,
+        backup: str = "",
     ) -> str:
-        """Begin a backup; a thread of this process uploads it, as a replica would."""
+        """Begin a backup; a thread of this process uploads it, as a replica would. Later managers choose its name."""
         with self._running(f"backup create {snapshot}", "backup create") as state:
             if snapshot not in state["snapshots"]:
                 raise self._failed(state, f"backup create {snapshot}", f"cannot find snapshot {snapshot}")
-            backup = names.backup()
+            backup = backup or names.backup()
             place = Target.parse(target)
             url = backupstore.backup_url(place.url, self._volume, backup)
             address = next(iter(state["engine"]["replicas"].values()))
@@ -159,7 +187,7 @@ class Engine:
             clock=self._binary.store_clock or self._binary.clock,
             seconds=self._binary.plan.of(self._binary.image).upload_seconds,
         )
-        store = open_store(place, credentials, egress)
+        store = open_store(place, credentials, egress, self._binary.store)
         threading.Thread(target=work.run, args=(store,), name=backup).start()
         return backup
 
@@ -173,11 +201,17 @@ class Engine:
         try:
             with uninterrupted(), self._disk.change(self._volume) as state:
                 if not state["engine"]:
-                    raise self._binary.error(arguments, "connection refused: the engine is not running\n")
-                self._binary.guard(command, f"--url {state['engine']['address']} {arguments}")
+                    raise self._unreachable(arguments, "connection refused: the engine is not running")
+                self._guard(state, arguments, command)
                 yield state
         except NoSuchVolume as error:
-            raise self._binary.error(arguments, f"{error}\n") from error
+            raise self._unreachable(arguments, str(error)) from error
+
+    def _guard(self, state: t.Mapping[str, t.Any], arguments: str, command: str) -> None:
+        self._binary.guard(command, f"--url {state['engine']['address']} {arguments}")
+
+    def _unreachable(self, arguments: str, words: str) -> CommandError:
+        return self._binary.error(arguments, f"{words}\n")
 
     def _failed(self, state: t.Mapping[str, t.Any], arguments: str, words: str) -> CommandError:
         text = logs.line("fatal", words, self._binary.clock()) + "\n"
@@ -225,15 +259,46 @@ class Upload:
                 moment=logs.stamp(self.clock()),
             )
             outcome: dict[str, t.Any] = {"state": "complete", "progress": 100}
-        except (StoreError, OSError, ValueError) as error:
+        except (StoreError, backupstore.LockRefused, OSError, ValueError) as error:
             outcome = {"state": "error", "error": str(error)}
         with self.disk.change(self.volume) as state:
             if self.backup in state["backups"]:
                 state["backups"][self.backup] |= outcome
 
 
-def open_store(target: Target, credentials: Credentials, egress: t.Any) -> backupstore.BackupStore:
-    return backupstore.BackupStore(S3Client(target, credentials, egress=egress), target.path)
+class Proxied(Engine):
+    """The same engine, reached through the proxy of its instance manager: its image's commands are not called."""
+
+    def __init__(self, disk: Disk, binary: Binary, volume: str, *, proxy: str) -> None:
+        super().__init__(disk, binary, volume)
+        self._proxy = proxy
+
+    def delete_snapshot(self, name: str) -> None:
+        with self._running(f"remove snapshot {name}", "snapshot rm") as state:
+            snapshot = state["snapshots"].get(name)
+            words = self._binary.plan.of(self._binary.image).words("DiskMarkAsRemoved")
+            if snapshot is None or words is not None:
+                raise self._failed(state, f"remove snapshot {name}", words or f"snapshot {name} is not there")
+            snapshot["removed"] = True
+            self._replica_log(state, f"Marking disk {name} as removed")
+
+    def _guard(self, state: t.Mapping[str, t.Any], arguments: str, command: str) -> None:
+        """Whatever a stub does on its command line, nobody calls it."""
+
+    def _unreachable(self, arguments: str, words: str) -> CommandError:
+        return CommandError(f"proxyServer={self._proxy}: failed to {arguments}: {words}")
+
+    def _failed(self, state: t.Mapping[str, t.Any], arguments: str, words: str) -> CommandError:
+        where = f"proxyServer={self._proxy} destination={state['engine']['address']}"
+        return CommandError(f"{where}: failed to {arguments}: rpc error: code = Unknown desc = {words}")
+
+
+def open_store(
+    target: Target, credentials: Credentials, egress: t.Any, rules: StoreRules | None = None
+) -> backupstore.BackupStore:
+    rules = rules or _FIRST_RULES
+    objects = S3Client(target, credentials, egress=egress)
+    return backupstore.BackupStore(objects, target.path, layout=rules.layout, locks=rules.locks)
 
 
 def remove_backup(binary: Binary, url: str, *, credentials: Credentials, egress: t.Any) -> None:
@@ -243,16 +308,18 @@ def remove_backup(binary: Binary, url: str, *, credentials: Credentials, egress:
         binary.guard("backup rm", arguments, prefix="failed")
         target, volume, backup = backupstore.parse_backup_url(url)
         try:
-            open_store(Target.parse(target), credentials, egress).delete(volume, backup)
-        except (StoreError, LookupError) as error:
+            open_store(Target.parse(target), credentials, egress, binary.store).delete(volume, backup)
+        except (StoreError, backupstore.LockRefused, LookupError) as error:
             text = logs.line("error", str(error), binary.clock()) + "\n"
             raise binary.error(arguments, text, prefix="failed") from error
     except CommandError as error:
         raise CommandError(f"error deleting backup {url}: {error}") from error
 
 
-def take_snapshot(state: dict[str, t.Any], *, name: str, labels: t.Mapping[str, str], created: str) -> None:
-    """Turn the head into a snapshot and begin a new head, into which the volume's user writes at once."""
+def take_snapshot(
+    state: dict[str, t.Any], *, name: str, labels: t.Mapping[str, str], created: str, written: bool = True
+) -> None:
+    """Turn the head into a snapshot and begin a new head, into which the volume's user, if any, writes at once."""
     head = state["head"]
     state["snapshots"][name] = {
         "parent": head["parent"],
@@ -265,7 +332,8 @@ def take_snapshot(state: dict[str, t.Any], *, name: str, labels: t.Mapping[str, 
     state["writes"] += 1
     places = max(1, min(4, state["size"] // backupstore.BLOCK_SIZE))
     offset = (state["writes"] % places) * backupstore.BLOCK_SIZE
-    state["head"] = {"parent": name, "created": created, "blocks": {str(offset): state["writes"]}}
+    blocks = {str(offset): state["writes"]} if written else {}
+    state["head"] = {"parent": name, "created": created, "blocks": blocks}
 
 
 def purge(state: dict[str, t.Any]) -> list[str]:

@@ -15,13 +15,15 @@ import typing as t
 CONFIG_MAP: t.Final = "longhorn-qa-lab-faults"
 PLAN_KEY: t.Final = "plan.json"
 
-#: Fault word -> (the engine command it breaks, what a broken engine says).
+#: Fault word -> (the engine command it breaks, what a broken engine says). The proxy of 1.3 and later calls no command
+#: on snapshots; there only an engine that is built to refuse inside its replicas fails.
 OPERATIONS: t.Final[t.Mapping[str, tuple[str, str]]] = {
     "snapshot-delete": ("snapshot rm", "stubbed snapshot deletion for testing"),
     "backup-delete": ("backup rm", "stubbed backup deletion for testing"),
     "snapshot-create": ("snapshot create", "stubbed snapshot creation for testing"),
     "backup-create": ("backup create", "stubbed backup creation for testing"),
     "snapshot-purge": ("snapshot purge", "stubbed snapshot purge for testing"),
+    "snapshot-delete-rpc": ("DiskMarkAsRemoved", "patched replica refuses to mark a disk as removed"),
 }
 
 
@@ -37,6 +39,8 @@ class ImageFaults:
     cli_version: int | None = None
     cli_min_version: int | None = None
     deploys: bool = True
+    #: Whether nobody writes to volumes that run it.
+    idle: bool = False
     upload_seconds: float = 0.0
 
     def words(self, command: str) -> str | None:
@@ -84,7 +88,7 @@ def parse(text: str) -> FaultPlan:
     return FaultPlan({**KNOWN.images, **{image: _image(image, entry) for image, entry in images.items()}})
 
 
-_KEYS: t.Final = frozenset(("fails", "words", "cliAPIVersion", "cliAPIMinVersion", "deploys"))
+_KEYS: t.Final = frozenset(("fails", "words", "cliAPIVersion", "cliAPIMinVersion", "deploys", "idle"))
 
 
 def _image(image: str, entry: object) -> ImageFaults:
@@ -106,6 +110,7 @@ def _image(image: str, entry: object) -> ImageFaults:
         cli_version=entry.get("cliAPIVersion"),
         cli_min_version=entry.get("cliAPIMinVersion"),
         deploys=bool(entry.get("deploys", True)),
+        idle=bool(entry.get("idle", False)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import email.utils
 import re
 import typing as t
 from pathlib import Path
@@ -99,9 +100,17 @@ class S3Client:
 
     def keys(self, prefix: str) -> list[str]:
         """All keys below a prefix, sorted."""
+        return sorted(self.ages(prefix))
+
+    def ages(self, prefix: str) -> dict[str, float]:
+        """Keys below a prefix, with the seconds since they were written, by the server's clock."""
+        found: dict[str, float] = {}
         with _telling(f"failed to list objects with prefix {prefix}", self._bucket):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+                moment = email.utils.parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+                for item in page.get("Contents", []):
+                    found[item["Key"]] = (moment - item["LastModified"]).total_seconds()
+        return found
 
 
 def _sender(egress: Path, timeout: float) -> t.Callable[..., t.Any]:

@@ -14,10 +14,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases imp
 
 FAULTS: tuple[Fault, ...] = t.get_args(Fault)
 TASKS: tuple[Task, ...] = t.get_args(Task)
+_MAKE_SOMETHING: tuple[Task, ...] = ("snapshot", "backup")  # what the procedure's own way is about
 
 # <volume>-<job, 8>-c-<tick, 10 digits>-<5> is a pod's name and has to stay whole within 63 characters.
 _LONGEST_VOLUME_NAME = 63 - len("-12345678-c-1234567890-abcde")
-_SHORT: Mapping[Task, str] = {
+SHORT: Mapping[Task, str] = {
     "snapshot": "snap",
     "backup": "back",
     "snapshot-force-create": "snpf",
@@ -52,9 +53,9 @@ def plan_cells(
         reference = str(image.get("image") or "")
         slug = _slug(reference, prefix=prefix, run_id=run_id, taken={cell.volume for cell in cells})
         for task in t.cast(Sequence[Task], tasks):
-            volume = "-".join(part for part in (prefix, run_id, slug, _SHORT[task]) if part)
+            volume = "-".join(part for part in (prefix, run_id, slug, SHORT[task]) if part)
             _refuse(names.volume_name_problems(volume))
-            job = f"{_SHORT[task]}-{number}"
+            job = f"{SHORT[task]}-{number}"
             _refuse(names.job_name_problems(job))
             cell = Cell(
                 volume=volume,
@@ -89,16 +90,17 @@ def _slug(reference: str, *, prefix: str, run_id: str, taken: set[str]) -> str:
     text = name.partition(":")[2] or name or "default"
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "image"
     room = _LONGEST_VOLUME_NAME - len(f"{prefix}-{run_id}-") - len("-back")
-    if len(slug) <= room and not any(f"-{slug}-{short}" in volume for volume in taken for short in _SHORT.values()):
+    if len(slug) <= room and not any(f"-{slug}-{short}" in volume for volume in taken for short in SHORT.values()):
         return slug
     checksum = hashlib.sha512(reference.encode()).hexdigest()[:6]
     return f"{slug[: max(room - 7, 0)].rstrip('-')}-{checksum}".strip("-")
 
 
 def _task_problems(tasks: Sequence[str]) -> list[str]:
+    known = ", ".join(_MAKE_SOMETHING)
     if not tasks:
-        return ["no task is given; known are snapshot, backup"]
-    unknown = [f"task {task!r} is unknown; known are {', '.join(TASKS)}" for task in tasks if task not in TASKS]
+        return [f"no task is given; known are {known}"]
+    unknown = [f"task {task!r} is unknown here; known are {known}" for task in tasks if task not in _MAKE_SOMETHING]
     return unknown + ([f"a task is given twice: {', '.join(tasks)}"] if len(set(tasks)) != len(tasks) else [])
 
 

@@ -14,7 +14,14 @@ _FIELDS = """
       task:
         description: What the recurring job does.
         type: str
-        choices: [snapshot, backup]
+        choices:
+          - snapshot
+          - backup
+          - snapshot-force-create
+          - backup-force-create
+          - snapshot-delete
+          - snapshot-cleanup
+          - filesystem-trim
         required: true
       job:
         description: Name of the recurring job.

@@ -27,9 +27,88 @@ options:
   cells:
     description:
       - The cells of the run, as the filter P(longhorn.qa.cells#filter) makes them.
+      - Exactly one of O(cells) and O(plan) is needed.
     type: list
     elements: dict
-    required: true
+  plan:
+    description:
+      - What the cells of the run are to be; they are planned for the release that is found, and returned.
+    type: dict
+    suboptions:
+      engine_images:
+        description:
+          - The engine images that fail deletions.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          image:
+            description: Reference of the image; empty is Longhorn's default engine image.
+            type: str
+            required: true
+          broken:
+            description: The deletions that this image fails.
+            type: list
+            elements: str
+            choices: [snapshot-delete, backup-delete]
+            default: []
+          patched:
+            description: Whether it refuses inside its replicas, and not only on its command line.
+            type: bool
+            default: false
+      registry:
+        description: Registry that replaces the host of every image reference.
+        type: str
+        default: ""
+      tasks:
+        description: What the recurring jobs do.
+        type: list
+        elements: str
+        choices:
+          - snapshot
+          - backup
+          - snapshot-force-create
+          - backup-force-create
+          - snapshot-delete
+          - snapshot-cleanup
+          - filesystem-trim
+        default: [snapshot, backup]
+      fault:
+        description:
+          - What makes deletions fail. With V(auto) it is what has the wanted effect on the release.
+        type: str
+        choices:
+          - auto
+          - engine-image
+          - default-engine-image
+          - patched-engine-image
+          - backup-store
+          - admission
+          - disable-snapshot-purge
+          - object-lock
+        default: auto
+      effects:
+        description:
+          - Who is to see deletions fail. With V(visible) it is the job itself, with V(asynchronous) the job is told
+            that all is well. With V(none) nothing fails.
+          - Empty means what the manual procedure does up to release 1.1, a cell for each engine image and task, and
+            V(visible) since.
+        type: list
+        elements: str
+        choices: [visible, asynchronous, none]
+        default: []
+      bystander:
+        description: Whether each recurring job gets a second volume, whose deletions succeed. Needs release 1.2.
+        type: bool
+        default: true
+      retain:
+        description: How many snapshots or backups the recurring jobs keep.
+        type: int
+        default: 1
+      prefix:
+        description: Beginning of the volumes' names.
+        type: str
+        default: qa
   cron:
     description:
       - The schedule of the recurring jobs.
@@ -57,6 +136,12 @@ options:
     elements: str
     choices: [snapshot-delete, backup-delete]
     default: []
+  allow_short_interval:
+    description:
+      - Whether a schedule may come more often than every 150 seconds. Locks in a backup store expire after that time
+        only, so that one of a failing deletion can hold up the next backup. Concerns release 1.1 and later.
+    type: bool
+    default: false
   store_namespace:
     description:
       - The namespace in which the run deploys its own backup store, so that the permissions there are asked for too.
@@ -74,6 +159,15 @@ EXAMPLES = r"""
     timeout: 1800
     run_id: "{{ run_id }}"
   register: preflight
+
+- name: What would prove something on whatever release is there?
+  longhorn.qa.longhorn_preflight:
+    plan:
+      tasks: [snapshot, backup]
+      effects: [visible, none]
+    cron: "*/3 * * * *"
+    run_id: "{{ run_id }}"
+  register: planned
 
 - name: Show the page
   ansible.builtin.debug:
@@ -99,6 +193,12 @@ release:
   returned: always
   type: str
   sample: v1.0.1
+cells:
+  description: The cells of the run, as given or as planned.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
 manager_image:
   description: Image of the longhorn-manager pods.
   returned: always
@@ -113,21 +213,18 @@ timeout:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_preflight
+from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, cell_options, longhorn_preflight
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
 OWN: argspec.Spec = {
-    "cells": {"type": "list", "elements": "dict", "required": True},
+    "cells": {"type": "list", "elements": "dict"},
+    "plan": cell_options.plan_option(),
     "cron": {"type": "str", "required": True},
     "invocations": {"type": "int", "default": 3},
     "timeout": {"type": "int", "default": 0},
     "trigger": {"type": "bool", "default": False},
-    "default_engine_faults": {
-        "type": "list",
-        "elements": "str",
-        "choices": ["snapshot-delete", "backup-delete"],
-        "default": [],
-    },
+    "default_engine_faults": cell_options.deletions_option(),
+    "allow_short_interval": {"type": "bool", "default": False},
     "store_namespace": {"type": "str", "default": ""},
 }
 
@@ -136,6 +233,8 @@ def main() -> None:
     """Options in, result or failure out."""
     module = AnsibleModule(
         argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), argspec.owner_spec(), OWN),
+        mutually_exclusive=[("cells", "plan")],
+        required_one_of=[("cells", "plan")],
         supports_check_mode=True,
     )
     argspec.hide_secrets(module.no_log_values, module.params)

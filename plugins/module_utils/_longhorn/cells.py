@@ -6,11 +6,10 @@ from __future__ import annotations
 import hashlib
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, Task
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, FaultType, Task
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names
 
 FAULTS: tuple[Fault, ...] = t.get_args(Fault)
 TASKS: tuple[Task, ...] = t.get_args(Task)
@@ -71,12 +70,15 @@ def plan_cells(
     return tuple(cells)
 
 
-def vacuous_faults(cell: Cell, known: Profile, default_engine_faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """The cell's expected faults that this release never lets happen: it deletes with the default engine image."""
-    healthy = set(FAULTS) - set(default_engine_faults)
-    if not cell.engine_image:
-        return ()
-    return tuple(fault for fault in cell.faults or () if known.needs_default_engine_image(fault) and fault in healthy)
+def vacuous_faults(cell: Cell, release: str, default_engine_faults: Sequence[Fault] = ()) -> tuple[Fault, ...]:
+    """The cell's expected faults that its kind of fault never makes happen on this release."""
+    by_default: tuple[FaultType, ...] = ("default-engine-image",)
+
+    def live(fault: Fault) -> bool:
+        kinds = (cell.fault_type, *(by_default if fault in default_engine_faults else ()))
+        return any(faults.effect(release, kind, fault, task=cell.task) != "none" for kind in kinds)
+
+    return tuple(fault for fault in cell.faults or () if not live(fault))
 
 
 def _faults(image: Mapping[str, t.Any], task: Task) -> tuple[Fault, ...]:

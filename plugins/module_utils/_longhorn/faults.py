@@ -69,6 +69,12 @@ def effect(release: str, fault_type: FaultType, deletion: Fault, *, task: Task =
     return "none"
 
 
+def working(release: str, deletion: Fault, *, task: Task = "backup") -> tuple[str, ...]:
+    """Every fault that makes this deletion fail on a release, with its effect: ``admission (visible)``."""
+    found = ((one, effect(release, one, deletion, task=task)) for one in _PREFERRED)
+    return tuple(f"{one} ({has})" for one, has in found if has in ("visible", "asynchronous"))
+
+
 def choose(release: str, deletion: Fault, wanted: Effect, *, task: Task = "backup") -> FaultType | None:
     """The easiest fault with that effect on a release; None when there is none."""
     return next((one for one in _PREFERRED if effect(release, one, deletion, task=task) == wanted), None)

@@ -14,14 +14,19 @@ from datetime import timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import cells as planned
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, recurring_job
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import (
+    expectation,
+    names,
+    recurring_job,
+    versions,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import RecurringJob
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, UnknownRelease, profile
 
 EVENT_BURST = 25  # events of one object that Kubernetes lets through at once
 EVENT_REFILL = timedelta(minutes=5)  # for each one after these
 _EVENTS_PER_INVOCATION = 3  # SuccessfulCreate, SawCompletedJob, and SuccessfulDelete of an older Job
 _LARGE_OFFSET = 5.0  # seconds; nothing is decided by it, but reading times side by side is hard then
+_LOCK_EXPIRY = timedelta(seconds=150)
 _AFTER_LAST_TICK = timedelta(seconds=60)  # what the last invocation may take
 
 
@@ -36,6 +41,8 @@ class Intended:
     run_id: str = ""
     trigger: bool = False
     default_engine_faults: tuple[Fault, ...] = ()
+    left_out: tuple[str, ...] = ()  # what was wished for and cannot be
+    short_interval: bool = False  # whether one below the store's lock expiry is meant
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,10 @@ def _time_problems(seen: Seen, intended: Intended) -> list[str]:
     problems = []
     if intended.invocations < 1:
         problems.append(f"invocations {intended.invocations} is not allowed; it must be at least 1")
-    if seen.interval is None or intended.timeout is None or intended.trigger:
+    if seen.interval is None or intended.trigger:
+        return problems
+    problems += _lock_problems(seen, intended, seen.interval)
+    if intended.timeout is None:
         return problems
     if intended.timeout < seen.interval:
         problems.append(
@@ -115,20 +125,31 @@ def _time_problems(seen: Seen, intended: Intended) -> list[str]:
     return problems
 
 
+def _lock_problems(seen: Seen, intended: Intended, interval: timedelta) -> list[str]:
+    """A lock that a deletion left in the store holds up the next backup until it expires.  (facts 6.3)"""
+    locks = bool(seen.release) and versions.between(seen.release, "v1.1.0")
+    if not locks or intended.short_interval or interval >= _LOCK_EXPIRY:
+        return []
+    if not any(cell.makes_backups for cell in intended.cells):
+        return []
+    return [
+        f"cron {intended.cron!r} comes every {_seconds(interval)}, and a lock in the backup store expires after "
+        f"{_seconds(_LOCK_EXPIRY)} only: a failing deletion could hold up the next backup. Choose a longer interval, "
+        "or set allow_short_interval"
+    ]
+
+
 def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
-    problems = [] if intended.cells else ["there is no cell to run"]
+    problems = [] if intended.cells else ["there is no cell to run", *intended.left_out]
     problems += names.run_id_problems(intended.run_id)
     for cell in intended.cells:
-        problems += [f"cell {cell.volume}: {problem}" for problem in _own_problems(cell)]
+        problems += [f"cell {cell.volume}: {problem}" for problem in _own_problems(cell, seen.release)]
         problems += _taken(seen, intended, cell)
     twice = sorted({cell.volume for cell in intended.cells if _count(intended, cell.volume) > 1})
     problems += [f"volume name {name!r} is given to more than one cell" for name in twice]
-    profiles = [_profile(seen, cell) for cell in intended.cells]
-    if intended.cells and all(profiles) and all(_vacuous(seen, intended, cell) for cell in intended.cells):
-        problems.append(
-            "no cell can be conclusive: this release deletes backups with the default engine image, which is not known "
-            "to fail. Make one of the stub images the default engine image for the run"
-        )
+    with_faults = [cell for cell in intended.cells if cell.faults]
+    if with_faults and all(_vacuous(seen, intended, cell) for cell in with_faults):
+        problems += ["no cell can be conclusive: no deletion that should fail would", *_remedies(seen, intended)]
     if (
         intended.cells
         and intended.invocations >= 1
@@ -141,12 +162,28 @@ def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
     return problems
 
 
-def _own_problems(cell: Cell) -> list[str]:
-    job = RecurringJob(cell.job, cell.task, cell.cron or "-", cell.retain)
-    problems = names.volume_name_problems(cell.volume) + recurring_job.problems(job)
+def _remedies(seen: Seen, intended: Intended) -> list[str]:
+    """What would make each kind of deletion fail, once for each."""
+    found = {
+        expectation.remedy(cell, seen.release, fault): fault
+        for cell in intended.cells
+        for fault in _vacuous(seen, intended, cell)
+    }
+    return [f"{fault}: {told}" for told, fault in found.items()]
+
+
+def _own_problems(cell: Cell, release: str) -> list[str]:
+    problems = names.volume_name_problems(cell.volume)
     problems += names.image_problems(cell.engine_image) if cell.engine_image else []
-    if cell.cronjob != names.cronjob_name(cell.volume, cell.job):
-        problems.append(f"the CronJob will be called {names.cronjob_name(cell.volume, cell.job)}, not {cell.cronjob}")
+    if release and versions.between(release, "v1.2.0"):
+        problems += names.job_name_problems(cell.job, longest=names.LONGEST_JOB_OBJECT_NAME)
+        problems += names.retain_problems(cell.retain, largest=names.LARGEST_RETAIN_OF_ANY)
+        expected = cell.job
+    else:
+        problems += recurring_job.problems(RecurringJob(cell.job, cell.task, cell.cron or "-", cell.retain))
+        expected = names.cronjob_name(cell.volume, cell.job)
+    if cell.cronjob != expected:
+        problems.append(f"the CronJob will be called {expected}, not {cell.cronjob}")
     return problems
 
 
@@ -195,51 +232,17 @@ def _cell_lines(seen: Seen, intended: Intended) -> list[str]:
     lines = ["Cells"]
     for cell in intended.cells:
         lines.append(f"  {cell.volume}: {cell.task}, {cell.engine_image or 'default engine image'}")
-        lines += [f"    {line}" for line in _expectation(seen, intended, cell)]
+        told = expectation.expectation(cell, seen.release, intended.default_engine_faults)
+        lines += [f"    {line}" for line in told]
+    if intended.left_out:
+        lines += ["Left out", *(f"  {reason}" for reason in intended.left_out)]
     return lines
 
 
-def _expectation(seen: Seen, intended: Intended, cell: Cell) -> list[str]:
-    """What has to be seen in a cell for it to pass, and why it might prove nothing."""
-    known = _profile(seen, cell)
-    if known is None:
-        return []
-    if cell.faults is None:
-        return ["nothing is stated about what fails here"]
-    if not cell.faults:
-        return ["a control: clean-up has to succeed"]
-    vacuous = planned.vacuous_faults(cell, known, intended.default_engine_faults)
-    lines = []
-    for fault in cell.faults:
-        if fault in vacuous:
-            lines.append(
-                f"{fault}: known vacuous, {known.release} does it with the default engine image; "
-                "make the stub the default one to prove it"
-            )
-        else:
-            lines.append(f"{fault} fails: {_shown_by(known, fault)}")
-    issues = sorted({f"{issue.issue}, fixed in {issue.fixed_in}" for issue in known.known_issues})
-    return lines + [f"known to fail on {known.release}: {issue}" for issue in issues]
-
-
-def _shown_by(known: Profile, fault: Fault) -> str:
-    if known.retries_on_cleanup_failure:
-        return "the job ends with a fatal line and is started again, although it should not"
-    if fault in known.asynchronous:
-        return "the job is silent and ends well, the manager logs an error"
-    return "the job logs a warning and ends well"
-
-
-def _vacuous(seen: Seen, intended: Intended, cell: Cell) -> bool:
-    known = _profile(seen, cell)
-    return known is not None and bool(planned.vacuous_faults(cell, known, intended.default_engine_faults))
-
-
-def _profile(seen: Seen, cell: Cell) -> Profile | None:
-    try:
-        return profile(seen.release, cell.task) if seen.release else None
-    except UnknownRelease:
-        return None
+def _vacuous(seen: Seen, intended: Intended, cell: Cell) -> tuple[Fault, ...]:
+    if expectation.known(seen.release, cell) is None:
+        return ()
+    return planned.vacuous_faults(cell, seen.release, intended.default_engine_faults)
 
 
 def _events(seen: Seen, intended: Intended) -> str:

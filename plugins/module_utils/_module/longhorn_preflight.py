@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http
@@ -21,12 +22,15 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import Node
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._history import records
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions, preflight
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import FAULTS
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions, preflight, versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import FAULTS, CellError, plan_cells
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.fault_cells import AUTO, Wish, plan_by_fault
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Permission, When
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.preflight import Intended, Seen
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cron
@@ -42,10 +46,16 @@ def run(
     del check_mode
     intended = _intended(params)
     here = Fixtures(params, client=client, clock=clock)
-    default_image = here.objects.require_longhorn()
-    seen = _look(here, params, intended, default_image)
+    longhorn = _longhorn(here, params)
+    intended = _planned(params, intended, longhorn)
+    seen = _look(here, params, intended, longhorn)
     result = preflight.page(seen, intended)
-    plain = {**preflight.plain(result), "release": seen.release, "manager_image": seen.manager_image}
+    plain = {
+        **preflight.plain(result),
+        "release": seen.release,
+        "manager_image": seen.manager_image,
+        "cells": [records.plain(cell) for cell in intended.cells],
+    }
     if result.problems:
         raise Refused(
             f"the run is not possible: {'; '.join(result.problems)}",
@@ -62,14 +72,42 @@ def _intended(params: Mapping[str, t.Any]) -> Intended:
         raise BadInput(f"default_engine_faults: {unknown[0]!r} is unknown", expected=f"one of {', '.join(FAULTS)}")
     timeout = int(params.get("timeout") or 0)
     return Intended(
-        cells=tuple(_cell(cell) for cell in params["cells"]),
+        cells=tuple(_cell(cell) for cell in params.get("cells") or ()),
         cron=" ".join((params.get("cron") or "").split()),
         invocations=params["invocations"],
         timeout=timedelta(seconds=timeout) if timeout else None,
         run_id=params.get("run_id") or "",
         trigger=bool(params.get("trigger")),
         default_engine_faults=tuple(params.get("default_engine_faults") or ()),
+        short_interval=bool(params.get("allow_short_interval")),
     )
+
+
+def _planned(params: Mapping[str, t.Any], intended: Intended, longhorn: _Longhorn) -> Intended:
+    """The cells that the plan has on this release; as they are given, if they are."""
+    wish = params.get("plan")
+    if not wish or not longhorn.release:
+        return intended
+    images = [{**image, "image": in_registry(image["image"], wish["registry"])} for image in wish["engine_images"]]
+    shared = {"run_id": intended.run_id, "cron": intended.cron, "retain": wish["retain"], "prefix": wish["prefix"]}
+    try:
+        if wish["fault"] == AUTO and not wish["effects"] and not versions.between(longhorn.release, "v1.2.0"):
+            return replace(intended, cells=plan_cells(images, wish["tasks"], **shared))
+        found = plan_by_fault(
+            Wish(
+                release=longhorn.release,
+                tasks=wish["tasks"],
+                effects=wish["effects"] or ("visible",),
+                fault=wish["fault"],
+                images=images,
+                bystander=wish["bystander"],
+                **shared,
+            )
+        )
+    except CellError as error:
+        longhorn.problems.append(str(error))
+        return intended
+    return replace(intended, cells=found.cells, left_out=found.left_out)
 
 
 def _cell(document: Mapping[str, t.Any]) -> Cell:
@@ -79,23 +117,38 @@ def _cell(document: Mapping[str, t.Any]) -> Cell:
         raise BadInput(str(error), advice="Cells are made by the filter longhorn.qa.cells.") from error
 
 
-def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, default_image: str) -> Seen:
-    """Reads everything that can be read; what cannot is one more problem."""
+@dataclass(frozen=True)
+class _Longhorn:
+    """The Longhorn that is there; whatever cannot be read of it is one of the problems."""
+
+    default_image: str
+    image: str
+    release: str
+    problems: list[str]
+
+
+def _longhorn(here: Fixtures, params: Mapping[str, t.Any]) -> _Longhorn:
+    default_image = here.objects.require_longhorn()
     problems: list[str] = []
     image = _tried(problems, here.objects.manager_image, "")
-    release = _release(params, image, problems)
+    return _Longhorn(default_image, image, _release(params, image, problems), problems)
+
+
+def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, longhorn: _Longhorn) -> Seen:
+    """Reads everything that can be read; what cannot is one more problem."""
+    problems = longhorn.problems
     nodes: tuple[Node, ...] = _tried(problems, here.objects.nodes, ())
     volumes: tuple[Volume, ...] = _tried(problems, here.objects.volumes, ())
     cron_problems = cron.problems(intended.cron)
     offset = here.client.server_time()
-    questions = _questions(params, intended, release)
+    questions = _questions(params, intended, longhorn.release)
     return Seen(
         server=here.client.host,
         kubernetes=_version(here.client),
-        manager_image=image,
-        release=release,
+        manager_image=longhorn.image,
+        release=longhorn.release,
         release_is_stated=bool(params.get("longhorn_release")),
-        default_image=default_image,
+        default_image=longhorn.default_image,
         ready_nodes=tuple(node.name for node in nodes if node.ready),
         other_nodes=tuple(f"{node.name} ({node.reason or 'no reason'})" for node in nodes if not node.ready),
         denied=_denied(here, questions),

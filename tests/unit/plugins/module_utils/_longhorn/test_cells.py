@@ -15,7 +15,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import
     plan_cells,
     vacuous_faults,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 
 NO_CLEANUP = {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup", "broken": ["snapshot-delete", "backup-delete"]}
 NO_CLEANUP_BACKUP = {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup", "broken": ["backup-delete"]}
@@ -84,8 +83,7 @@ def test_bad_input_is_refused_with_what_is_wrong(
 
 def test_on_v1_0_1_the_backup_faults_of_a_stub_on_the_volume_are_vacuous() -> None:
     both, backup = plan([NO_CLEANUP, NO_CLEANUP_BACKUP], ["backup"])
-    known = profile("v1.0.1", "backup")
-    assert vacuous_faults(both, known, ()) == ("backup-delete",)
-    assert vacuous_faults(backup, known, ()) == ("backup-delete",)
-    assert vacuous_faults(backup, known, ("backup-delete",)) == ()
-    assert vacuous_faults(backup, profile("2020-06", "backup"), ()) == ()
+    assert vacuous_faults(both, "v1.0.1") == ("backup-delete",)
+    assert vacuous_faults(backup, "v1.0.1") == ("backup-delete",)
+    assert vacuous_faults(backup, "v1.0.1", ("backup-delete",)) == ()
+    assert vacuous_faults(backup, "2020-06") == ()

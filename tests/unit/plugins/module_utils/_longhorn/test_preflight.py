@@ -146,3 +146,21 @@ def test_the_clock_is_told(offset: float | None, words: str) -> None:
 def test_a_run_in_which_no_deletion_is_due_is_stopped(invocations: int, *, possible: bool) -> None:
     problems = page(invocations=invocations).problems
     assert ("do not go beyond retain" in "".join(problems)) is not possible
+
+
+@pytest.mark.parametrize(
+    ("release", "cron", "intended", "refused"),
+    [
+        pytest.param("v1.1.3", 60, {}, True, id="a lock could hold up the next backup"),
+        pytest.param("v1.1.3", 150, {}, False, id="long enough"),
+        pytest.param("v1.0.1", 60, {}, False, id="no locks yet"),
+        pytest.param("v1.1.3", 60, {"short_interval": True}, False, id="meant so"),
+        pytest.param("v1.1.3", 60, {"trigger": True}, False, id="no schedule"),
+        pytest.param("v1.1.3", 60, {"cells": (CELLS[0],)}, False, id="no backups"),
+    ],
+)
+def test_ticks_within_the_expiry_of_a_lock_are_refused(
+    release: str, cron: int, intended: dict[str, t.Any], *, refused: bool
+) -> None:
+    made = page(seen={"release": release, "interval": timedelta(seconds=cron)}, timeout=None, **intended)
+    assert any("expires after 150 s" in problem for problem in made.problems) is refused

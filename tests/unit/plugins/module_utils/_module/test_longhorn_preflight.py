@@ -67,6 +67,47 @@ def test_permissions_are_asked_for_the_requests_that_will_be_made(api: t.Any) ->
     assert ("create", "jobs", "") in asked
 
 
+PLAN: dict[str, t.Any] = {
+    "engine_images": IMAGES, "registry": "", "tasks": ["snapshot", "backup"], "fault": "auto", "effects": [],
+    "bystander": True, "retain": 1, "prefix": "qa",
+}  # fmt: skip
+
+
+def planned(api: t.Any, release: str, *, cron: str = "*/3 * * * *", **wish: t.Any) -> dict[str, t.Any]:
+    cluster(api, image=f"longhornio/longhorn-manager:{release}")
+    api.objects("volumes")
+    return run(api, cells=None, plan={**PLAN, **wish}, cron=cron)
+
+
+def test_until_1_1_the_plan_is_the_manual_procedures(api: t.Any) -> None:
+    assert planned(api, "v1.0.1")["cells"] == CELLS
+
+
+def test_a_private_registry_is_part_of_the_planned_images(api: t.Any) -> None:
+    cells = planned(api, "v1.0.1", registry="r.example")["cells"]
+    assert {cell["engine_image"] for cell in cells} == {"r.example/ttpcodes/longhorn-engine:no-cleanup"}
+
+
+def test_effects_that_are_asked_for_are_planned_on_any_release(api: t.Any) -> None:
+    cells = planned(api, "v1.0.1", effects=["none", "visible"], tasks=["snapshot"])["cells"]
+    assert [(cell["faults"], cell["fault_type"]) for cell in cells] == [
+        ([], "engine-image"), (["snapshot-delete"], "engine-image"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        pytest.param({"effects": ["asynchronous"], "tasks": ["snapshot"]}, "there is no cell to run", id="impossible"),
+        pytest.param({"effects": ["visible"], "fault": "admission"}, "use engine-image", id="a fault without effect"),
+        pytest.param({"retain": 0}, "at least 1", id="bad input"),
+    ],
+)
+def test_a_plan_without_cells_is_refused_with_the_reason(api: t.Any, wish: dict[str, t.Any], told: str) -> None:
+    with pytest.raises(errors.Refused, match=told):
+        planned(api, "v1.0.1", **wish)
+
+
 EVERYTHING = [row for row in permissions.granted("run") if not row.since]  # the release here is the first one
 
 

@@ -20,6 +20,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from longhorn_qa_lab.lab import Running
 
 _SILENCE = 5
+_LONG_SILENCE = 90
 _ACCOUNT = "recorder"
 _ACCOUNTS = kinds.Kind("v1", "serviceaccounts")
 _BINDINGS = kinds.Kind("rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False)
@@ -51,6 +52,22 @@ def test_connections_go_silent(lab: Running, tmp_path: Path) -> None:
                 time.sleep(4)
                 wire.stall()
             account = scene.settle(recording, invocations=2, within=150)
+    assert account.gaps == 2
+    assert account.admitted == []
+
+
+def test_ninety_seconds_of_silence(lab: Running, tmp_path: Path) -> None:
+    """First of the connections that were there, which the recorder finds out by itself; then of the whole network."""
+    scene = Scene(lab, tmp_path, "long-silence")
+    with Wire(lab.description.ports.api) as wire:
+        with scene.record(access=scene.kubeconfig(wire.address), invocations=3, timeout=500) as recording:
+            recording.begun()
+            time.sleep(4)
+            wire.stall()
+            time.sleep(_LONG_SILENCE + 10)
+            assert recording.running, "there was nothing to be silent about"
+            wire.pause(_LONG_SILENCE)
+            account = scene.settle(recording, invocations=3, within=400)
     assert account.gaps == 2
     assert account.admitted == []
 

@@ -25,6 +25,7 @@ class Wire:
         self._cut: tuple[int, int] | None = None
         self._silent = 0.0  # connections older than this moment carry nothing any more
         self._broken = 0.0  # and these are broken
+        self._paused = 0.0  # until then nothing is carried at all
         self._ended = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._threads: list[threading.Thread] = []
@@ -57,6 +58,10 @@ class Wire:
     def stall(self) -> None:
         """Every connection there is stays open and carries nothing more; new ones work."""
         self._silent = time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """For so long everything is silent, new connections too; then it goes on as if nothing had been."""
+        self._paused = time.monotonic() + seconds
 
     def break_all(self) -> None:
         """Every connection there is breaks."""
@@ -97,7 +102,7 @@ class Wire:
     def _carry(self, source: socket.socket, target: socket.socket, began: float, limit: int | None) -> None:
         carried = 0
         while not self._ended.is_set() and began >= self._broken:
-            if began < self._silent:
+            if began < self._silent or time.monotonic() < self._paused:
                 self._ended.wait(_LOOK)
                 continue
             try:

@@ -3,16 +3,19 @@
 
 The log API knows only "the container now" and "the one before it". Which run that is, is told by the pod's status; so
 a follower asks for its own run by either name, and says so when its run can no longer be asked for, or when somebody
-else's text came in its place.
+else's text came in its place. After a cut the watch may not have told yet that another run has begun: where the text
+does not go on as it should, or where there was none before, the pod is asked for.
 """
 
 from __future__ import annotations
 
+import copy
 import threading
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
@@ -32,6 +35,7 @@ _LONGEST_WAIT = 10.0  # for the pod status that explains the end of a stream, be
 _LOOK = 0.1
 _NOT_YET = 15.0  # longest refusal of a log that should be there: not started, not known (yet) to the server
 _LATE = 3.0  # a stream that says nothing for so long after its container ended is not waited for
+_NODE_AHEAD = 3.0  # how long a node may take to tell that another run has begun
 
 ENDED = "the container ended"
 STOPPED = "the recording ended"
@@ -56,11 +60,13 @@ class Run:
         return self.deleted or attempt < self.restarts or (attempt == self.restarts and self.over)
 
     def update(self, pod: Mapping[str, t.Any]) -> None:
-        """From a pod as the API has it."""
+        """From a pod as the API has it, or had it: a watch may be late."""
         status = pod.get("status") or {}
         for container in status.get("containerStatuses") or ():
             if container.get("name") != self.container:
                 continue
+            if int(container.get("restartCount") or 0) < self.restarts:
+                return
             state = container.get("state") or {}
             # Between two runs the status counts the one that ended, and shows it as the last state.
             between = "waiting" in state and "terminated" in (container.get("lastState") or {})
@@ -123,6 +129,17 @@ class LogKeeper:
             for uid, run in self._runs.items():
                 run.deleted = run.deleted or uid not in pod_uids
 
+    def look(self, run: Run) -> None:
+        """What the API says of the pod now; NotFound when it is gone."""
+        listing = self.client.list(
+            kinds.PODS, namespace=run.namespace, fields=f"metadata.name={run.pod}", retry=False
+        )  # a watch has the right to list
+        pod = next((item for item in listing.items if (item.get("metadata") or {}).get("uid") == run.uid), None)
+        if pod is None:
+            raise NotFound("does not exist", subject=f"pod {run.namespace}/{run.pod}")
+        with self._mutex:
+            run.update(pod)
+
     def hurry(self) -> None:
         """Ends streams that stall although their containers have ended; they are read again at once."""
         with self._mutex:
@@ -176,6 +193,7 @@ class Follower:
         self._attempt = attempt
         self._since = since
         self._stream: Stream | None = None
+        self._asked = False
         self._late_at = 0.0
 
     def run(self) -> None:
@@ -240,6 +258,8 @@ class Follower:
                 return str(error)
             backoff.succeeded()
             patience.succeeded()
+            if news is None:
+                continue
             if over:
                 whole = self.cursor.repeated or ends > 1
                 return self._verified(file) if whole else "the node no longer has what it sent before"
@@ -247,26 +267,45 @@ class Follower:
             self._await_end(ends)
         return STOPPED
 
-    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> bool:
-        """One stream; whether it brought anything new."""
+    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> bool | None:
+        """One stream; whether it brought anything new, or None when it was another run's."""
         run, keeper = self._run, self._keeper
-        since, before = self.cursor.since or self._since, file.size
+        since, size, previous = self.cursor.since or self._since, file.size, self._attempt < run.restarts
+        before = copy.deepcopy(self.cursor)
+        doubtful, self._asked = self._asked and not before.since, True
         self.cursor.reconnect()
         stream = keeper.client.logs(
             run.pod, namespace=run.namespace, container=run.container, timestamps=True, follow=follow,
-            previous=self._attempt < run.restarts, since_time=since, silence=keeper.silence,
+            previous=previous, since_time=since, silence=keeper.silence,
         )  # fmt: skip
         keeper.streams.add(stream)
         self._late_at, self._stream = keeper.clock.monotonic() + _LATE, stream
         try:
             for chunk in stream.chunks():
-                file.append(self.cursor.feed(chunk))
+                text = self.cursor.feed(chunk)
+                if (doubtful or self.cursor.conflict != before.conflict) and self._is_of_another_run(before, previous):
+                    return None
+                doubtful = False
+                file.append(text)
                 self._late_at = keeper.clock.monotonic() + _LATE
                 backoff.succeeded()  # it goes on: the next cut is a first one
         finally:
             self._stream = None
             keeper.streams.remove(stream)
-        return file.size > before
+        return file.size > size
+
+    def _is_of_another_run(self, before: LogCursor, previous: bool) -> bool:
+        """Whether the run has another name by now; then the text is not taken, and the cursor is as ``before``."""
+        now, self.cursor = self.cursor, before  # also when the pod cannot be asked for
+        deadline = self._keeper.clock.monotonic() + (_NODE_AHEAD if now.conflict else 0.0)
+        while True:
+            self._keeper.look(self._run)
+            if previous != (self._attempt < self._run.restarts) or self._impossible():
+                return True
+            if self._keeper.clock.monotonic() >= deadline or self._keeper.streams.stopped.is_set():
+                self.cursor = now
+                return False
+            self._keeper.clock.sleep(_LOOK)
 
     def _impossible(self) -> str:
         if self._attempt < self._run.restarts - 1:

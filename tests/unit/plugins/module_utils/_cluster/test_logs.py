@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, logs
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
@@ -42,8 +43,14 @@ class LogServer:
 
     def __init__(self, **streams: list[list[t.Any]]) -> None:
         self.streams = streams
+        self.pods = [pod(RUNNING)]  # what the API says of the pod, look by look; the last of them for good
         self.asked: list[dict[str, t.Any]] = []
         self._said: dict[str, list[bytes]] = {"previous": [], "current": []}
+
+    def list(self, kind: t.Any, **selection: t.Any) -> Listing:
+        assert (kind.plural, selection["fields"]) == ("pods", "metadata.name=p")
+        seen = self.pods.pop(0) if len(self.pods) > 1 else self.pods[0]
+        return Listing((seen,) if seen else (), "1")
 
     def logs(self, pod: str, **options: t.Any) -> t.Any:
         self.asked.append(options)
@@ -189,6 +196,52 @@ def test_the_text_of_another_run_is_recognised(tmp_path: Path, clock: Clock, eve
     kept.keeper.pod_seen(pod(ENDED, restarts=1))
     _unused, _closed, gaps = kept.result()
     assert gaps == ["attempt 0: the text is that of attempt 1"]
+
+
+CUT = errors.Unreachable("connection reset")
+RESTARTED = pod(RUNNING, restarts=1, last=ENDED)
+
+
+@pytest.mark.parametrize(
+    ("first", "pods"),
+    [
+        pytest.param([CUT], [RESTARTED], id="nothing had been read"),
+        pytest.param([ONE, CUT], [RESTARTED], id="it did not go on"),
+        pytest.param([ONE, CUT], [pod(RUNNING), pod(RUNNING), RESTARTED], id="the node tells it late"),
+    ],
+)
+def test_another_run_that_began_during_a_cut_is_not_taken_for_this_one(
+    tmp_path: Path, clock: Clock, first: list[t.Any], pods: list[t.Any]
+) -> None:
+    """The watch is cut too, so nobody has told of the second run when the first one's log is asked for again."""
+    server = LogServer(current=[first, [NINE]], previous=[[ONE, TWO], [ONE, TWO]])
+    server.pods = pods
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
+    assert (closed[0].complete, gaps) == (True, [])
+    assert [asked["previous"] for asked in server.asked] == [False, False, True]
+
+
+def test_a_pod_that_went_during_a_cut_gives_no_text_to_a_run(tmp_path: Path, clock: Clock) -> None:
+    server = LogServer(current=[[CUT], [NINE]])
+    server.pods = [t.cast(t.Any, None)]
+    server.streams["current"] += [[errors.NotFound("does not exist")]] * 99
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, closed, gaps = kept.result()
+    assert contents == {"logs/u-1/0.log": b""}
+    assert (closed[0].complete, gaps) == (
+        False, ["attempt 0: the pod was removed before its log was read to the end"]
+    )  # fmt: skip
+
+
+def test_a_late_watch_does_not_bring_back_an_older_run() -> None:
+    run = logs.run_of(RESTARTED)
+    assert run is not None
+    run.update(pod(RUNNING))
+    assert (run.restarts, run.ended(0), run.ended(1)) == (1, True, False)
 
 
 def test_a_missing_permission_is_named(tmp_path: Path, clock: Clock) -> None:

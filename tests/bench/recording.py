@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import typing as t
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,8 +65,9 @@ class _Server:
             def do_GET(self) -> None:
                 outer.requests += 1
                 path = self.path.partition("?")[0]
-                if "watch=true" in self.path:
-                    outer.watch(self, path.rpartition("/")[2])
+                query = urllib.parse.parse_qs(self.path.partition("?")[2])
+                if "watch" in query:
+                    outer.watch(self, path.rpartition("/")[2], seconds=int(query["timeoutSeconds"][0]))
                 else:
                     outer.answer(self, path)
 
@@ -100,16 +102,17 @@ class _Server:
         request.end_headers()
         request.wfile.write(content)
 
-    def watch(self, request: http.server.BaseHTTPRequestHandler, kind: str) -> None:
+    def watch(self, request: http.server.BaseHTTPRequestHandler, kind: str, *, seconds: int) -> None:
         request.send_response(200)
         request.send_header("Transfer-Encoding", "chunked")
         request.end_headers()
-        deadline = time.monotonic() + 4 * _SECONDS
+        deadline = time.monotonic() + seconds
         for thing in self._objects(kind, version=2):
             line = json.dumps({"type": "MODIFIED", "object": thing}).encode() + b"\n"
             request.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
             self.changes += 1
         self.ended.wait(max(0.0, deadline - time.monotonic()))
+        request.wfile.write(b"0\r\n\r\n")
 
     def _objects(self, kind: str, *, version: int) -> list[dict[str, t.Any]]:
         name = {"cronjobs": "v-{}-c-c", "volumes": "v-{}", "engines": "v-{}-e-1"}.get(kind)

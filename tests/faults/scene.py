@@ -58,7 +58,7 @@ class Scene:
         )
         account = truth.compare(history, happened)
         print(f"\n{answer['ended']}: {answer['records']} records; {account}")
-        for line in (*account.admitted, *_told(history)):
+        for line in (*(f"SILENT: {lost}" for lost in account.lost), *account.admitted, *_told(history)):
             print(f"  {line}")
         told = verdicts.verdicts(history)
         print("  " + "; ".join(f"{v} {c}: {told[v][c]}" for v in told for c in verdicts.KNOWABLE))

@@ -59,15 +59,17 @@ def test_connections_go_silent(lab: Running, tmp_path: Path) -> None:
 def test_ninety_seconds_of_silence(lab: Running, tmp_path: Path) -> None:
     """First of the connections that were there, which the recorder finds out by itself; then of the whole network."""
     scene = Scene(lab, tmp_path, "long-silence")
-    with Wire(lab.description.ports.api) as wire:
-        with scene.record(access=scene.kubeconfig(wire.address), invocations=3, timeout=500) as recording:
-            recording.begun()
-            time.sleep(4)
-            wire.stall()
-            time.sleep(_LONG_SILENCE + 10)
-            assert recording.running, "there was nothing to be silent about"
-            wire.pause(_LONG_SILENCE)
-            account = scene.settle(recording, invocations=3, within=400)
+    with (
+        Wire(lab.description.ports.api) as wire,
+        scene.record(access=scene.kubeconfig(wire.address), invocations=3, timeout=500) as recording,
+    ):
+        recording.begun()
+        time.sleep(4)
+        wire.stall()
+        time.sleep(_LONG_SILENCE + 10)
+        assert recording.running, "there was nothing to be silent about"
+        wire.pause(_LONG_SILENCE)
+        account = scene.settle(recording, invocations=3, within=400)
     assert account.gaps == 2
     assert account.admitted == []
 

@@ -130,17 +130,21 @@ class Client:
         names = ", ".join(f"{kind.plural} of {kind.group_version}" for kind in candidates)
         raise NotFound("the server has none of these resources", subject=self.host, expected=names)
 
-    def require_namespace(self, name: str) -> None:
-        """NotFound if there is no such namespace: lists in it would be empty, which proves nothing."""
+    def require_namespace(self, name: str) -> bool:
+        """NotFound if there is no such namespace: lists in it would be empty, which proves nothing.
+
+        False: that may not be asked, and whoever may not read namespaces can still be right about the name.
+        """
         try:
             self.get(kinds.NAMESPACES, name)
         except Forbidden:
-            return  # whoever may not read namespaces can still be right about the name
+            return False
         except NotFound as error:
             raise NotFound(
                 "the namespace does not exist", subject=f"namespace {name}", seen=f"{self.host} without it",
                 advice="Is Longhorn installed there? Set the option namespace, or choose another context.",
             ) from error  # fmt: skip
+        return True
 
     def allowed(self, verb: str, kind: Kind, *, namespace: str = "", name: str = "", subresource: str = "") -> Access:
         """What the server says about a permission of ours; nothing is tried."""

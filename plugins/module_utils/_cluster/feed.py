@@ -3,7 +3,7 @@
 
 A broken watch is taken up from the last resourceVersion, so nothing is missed. Where something may have been missed
 (the server has forgotten, a permission is not there, the server stayed away too long) a gap is reported, never an empty
-list.
+list. A connection that is silent may be quiet or dead; ``confirm`` finds out which.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 _SHORT = 1.0  # a watch that the server ends sooner, and empty, is not asked for again at once
 _WORTH_A_NOTE = 3.0
 _NO_MORE = 60.0  # how long a server that answered before may say that the kind or the permission is not there
+_PROOF = 1  # seconds of the watch that shows by its end that nothing is held back
+_PROOF_SILENCE = 10.0
 SILENCE = 90.0  # seconds without a byte, bookmarks included, after which a connection is taken for dead
 
 
@@ -94,9 +96,38 @@ class Feed:
     _worked: bool = field(default=False, init=False)  # a watch was granted once
     _away: float = field(default=0.0, init=False)  # how long no watch could be opened
     _expired: str = field(default="", init=False)  # why the next LIST ends a gap
+    _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _wanted: int = field(default=0, init=False)  # proofs that were asked for
+    _proven: int = field(default=0, init=False)  # the last of them that was given
+    _open: Watch | None = field(default=None, init=False)  # the stream, unless it is a proof
+    _over: bool = field(default=False, init=False)
+
+    @property
+    def alive(self) -> datetime | None:
+        """When the server last told something; None before its first list."""
+        return self._alive
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether all that had happened when ``confirm`` was called is told, or told to be unknown."""
+        return self._over or self._proven == self._wanted
+
+    def confirm(self) -> None:
+        """Ends the watch and asks for a short one: once the server has ended that, nothing from before is held back."""
+        with self._mutex:
+            self._wanted += 1
+            watch = self._open
+        if watch is not None:
+            watch.close()
 
     def run(self) -> None:
         """Until stopped."""
+        try:
+            self._until_stopped()
+        finally:
+            self._over = True
+
+    def _until_stopped(self) -> None:
         while not self.streams.stopped.is_set():
             try:
                 self._once()
@@ -138,18 +169,34 @@ class Feed:
         self._recovered()
 
     def _watch(self) -> bool:
+        proof = self._wanted if self._proven < self._wanted else 0
+        short: dict[str, t.Any] = {"seconds": _PROOF, "silence": min(_PROOF_SILENCE, self.silence)} if proof else {}
         watch = self.client.watch(
-            self.kind, namespace=self.namespace, resource_version=self._version, silence=self.silence
+            self.kind, namespace=self.namespace, resource_version=self._version, **{"silence": self.silence, **short}
         )
         self._worked, self._away = True, self.backoff.spent()
         self.streams.add(watch)
         opened = self.clock.monotonic()
         try:
-            return self._read(watch)
+            if self._outdated(watch, proof):
+                return True
+            seen = self._read(watch)
+            if (
+                proof and self.clock.monotonic() - opened >= _PROOF / 2
+            ):  # the server's end, not that of something between
+                self._proven = proof
+            return seen
         finally:
+            self._open = None
             self.streams.remove(watch)
             if self.clock.monotonic() - opened >= _SHORT:
                 self._recovered()  # it worked for a while, so the next failure is a first one
+
+    def _outdated(self, watch: Watch, proof: int) -> bool:
+        """Whether a proof was asked for while this watch was opened."""
+        with self._mutex:
+            self._open = None if proof else watch
+            return proof != self._wanted and self._proven < self._wanted
 
     def _read(self, watch: Watch) -> bool:
         seen = False

@@ -44,6 +44,7 @@ _LOOK = 0.2
 _BEFORE = timedelta(seconds=5)  # how far before the recording the logs of Longhorn's own pods are kept
 _PATIENCE = 30.0  # for the triggered Job to come by the watch
 _AGAIN = 3.0  # until a Job that could not be triggered is tried again
+_PROOF = 10.0  # for the watches to show that they have told everything
 
 
 class StoreSource(t.Protocol):
@@ -100,6 +101,7 @@ class Recorder:
     _listed: set[str] = field(default_factory=set, init=False)
     _lost: set[str] = field(default_factory=set, init=False)
     _earlier: Earlier | None = field(default=None, init=False)
+    _watches: list[Feed] = field(default_factory=list, init=False)
     _store_again: float = field(default=0.0, init=False)
     _enough_since: float = field(default=0.0, init=False)
     _triggered: dict[str, tuple[str, float]] = field(default_factory=dict, init=False)  # CronJob: Job's UID, when
@@ -107,12 +109,14 @@ class Recorder:
     def run(self) -> Outcome:
         """Records until the invocations are done, the deadline, or an interruption."""
         self._prepare()
-        threads = [threading.Thread(target=self._feeding, args=(feed,), daemon=True) for feed in self._feeds()]
+        self._watches = self._feeds()
+        threads = [threading.Thread(target=self._feeding, args=(feed,), daemon=True) for feed in self._watches]
         self._list_store()
         for thread in threads:
             thread.start()
         try:
             reason = self._until_done()
+            self._admit_silence(reason)
             self._list_store_at_last()
         finally:
             self.streams.stop()
@@ -279,7 +283,7 @@ class Recorder:
             if "jobs" in self._lost:
                 self.writer.note("the recording ended early: without a watch of jobs no invocation can be seen")
                 return "interrupted"
-            if all(self._enough(cronjob) for cronjob in self._ours.cells) and self._tidy():
+            if self._enough_of_all() and self._tidy() and self._confirmed() and self._enough_of_all():
                 return "invocations"
             if self.clock.monotonic() >= deadline:
                 return "deadline"
@@ -290,6 +294,29 @@ class Recorder:
                     self._trigger_next(cronjob)
             self.clock.sleep(_LOOK)
         return "interrupted"
+
+    def _enough_of_all(self) -> bool:
+        return all(self._enough(cronjob) for cronjob in self._ours.cells)
+
+    def _confirmed(self) -> bool:
+        """Whether every watch has told all that happened until now: one of them may be stalled, and look quiet."""
+        for feed in self._watches:
+            feed.confirm()
+        deadline = self.clock.monotonic() + _PROOF
+        while not all(feed.confirmed for feed in self._watches):
+            if self._failure is not None or self.clock.monotonic() >= deadline:
+                return False
+            self.clock.sleep(_LOOK)
+        return True
+
+    def _admit_silence(self, reason: Reason) -> None:
+        """Of a watch that cannot show that it has told everything, nobody knows what it has not."""
+        if reason == "invocations" or self._failure is not None or self._confirmed():
+            return
+        for feed in self._watches:
+            if not feed.confirmed:
+                what = "nothing shows that the watch had told everything when the recording ended"
+                self.writer.gap(feed.kind.plural, what, since=feed.alive, until=self.clock.now())
 
     def _settled(self, invocation: Invocation) -> bool:
         return self._tracker.settled(invocation, self._keeper.open)

@@ -43,8 +43,8 @@ def run(
             "there is a history already", subject=str(folder), advice="Give a folder that does not exist or is empty."
         )
     client = client or connect(params)
-    client.require_namespace(params["namespace"])
     audit = _Audit(params, client)
+    audit.require_namespace()
     found = look(client, params["namespace"])
     cells = audit.cells(found)
     stored = audit.stored(sorted({cell.volume for cell in cells} | set(params.get("volumes") or ())))
@@ -78,6 +78,12 @@ class _Audit:
         self._client = client
         self._namespace = params["namespace"]
         self.warnings: list[str] = []
+
+    def require_namespace(self) -> None:
+        """Whether it exists, or that nobody can tell."""
+        if not self._client.require_namespace(self._namespace):
+            told = "verb get on namespaces is not granted, so empty lists may be those of a namespace that is not there"
+            self.warnings.append(f"namespace {self._namespace}: {told}")
 
     def cells(self, found: Remembered) -> tuple[Cell, ...]:
         """The stated ones, else the recurring jobs that are there; of the named volumes only, when some are named."""

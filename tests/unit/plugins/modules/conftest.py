@@ -109,9 +109,10 @@ class Cluster:
         self.manager: dict[str, t.Any] = {"data": []}
         self.problem: Exception | None = None  # of the manager
 
-    def require_namespace(self, name: str) -> None:
+    def require_namespace(self, name: str) -> bool:
         if name != "n":
             raise errors.NotFound("the namespace does not exist", subject=f"namespace {name}")
+        return True
 
     def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
         return candidates[-1]

@@ -46,8 +46,10 @@ class Script:
         assert retry is False, "the feed has its own patience"
         return t.cast(Listing, self._next())
 
-    def watch(self, kind: kinds.Kind, *, namespace: str, resource_version: str, silence: float) -> t.Any:
-        self.asked.append(f"watch {resource_version}")
+    def watch(
+        self, kind: kinds.Kind, *, namespace: str, resource_version: str, silence: float, seconds: int = 0
+    ) -> t.Any:
+        self.asked.append(f"watch {resource_version}" + (f" for {seconds} s" if seconds else ""))
         return Watched(self._next())
 
 
@@ -58,7 +60,9 @@ class Watched:
     def events(self) -> t.Iterator[dict[str, t.Any]]:
         for item in self._events:
             if callable(item):
-                raise item()
+                item = item()
+                if item is None:
+                    continue
             if isinstance(item, Exception):
                 raise item
             yield item
@@ -218,3 +222,57 @@ def test_a_permission_that_was_taken_away_for_good_is_a_gap(clock: Clock) -> Non
     refusal = errors.Forbidden("not granted", verb="watch", resource="jobs")
     told, _asked = ran(clock, Listing((), "5"), [], *[refusal] * 99)
     assert told[-1] == ("missed", "verb watch on jobs is not granted", True, False)
+
+
+class Confirmed:
+    """A feed that is asked for a proof while its first watch is silent; then come these streams."""
+
+    def __init__(self, clock: Clock, *streams: t.Any) -> None:
+        self.seen: list[bool] = []
+        self._clock = clock
+        stop, self.told = Streams(), Told()
+        self.client = Script(
+            stop, Listing((), "5"), [self._asks], *([self.look, *steps, self.look] for steps in streams), [self.look]
+        )
+        backoff = Backoff(clock=clock, jitter=lambda: 1.0)
+        self.feed = Feed(kinds.JOBS, "n", t.cast(t.Any, self.client), self.told, clock, stop, backoff)
+        self.feed.run()
+
+    def _asks(self) -> Exception:
+        assert self.feed.confirmed
+        self.feed.confirm()
+        assert not self.feed.confirmed
+        return errors.Unreachable("closed")
+
+    def look(self) -> None:
+        self.seen.append(self.feed.confirmed)
+
+
+def test_a_proof_is_a_short_watch_that_the_server_has_ended(clock: Clock) -> None:
+    proof = Confirmed(clock, [event("ADDED", "b", 6), lambda: clock.sleep(1.0)])
+    assert proof.client.asked[:4] == ["list", "watch 5", "watch 5 for 1 s", "watch 6"]
+    assert proof.seen == [False, False, True]
+    assert ("ADDED", "b") in proof.told.all
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param([errors.Unreachable("silent for too long")], id="silent"),
+        pytest.param([], id="ended too soon, by something in between"),
+    ],
+)
+def test_what_is_no_proof_is_followed_by_another_try(clock: Clock, stream: list[t.Any]) -> None:
+    proof = Confirmed(clock, stream, [lambda: clock.sleep(1.0)])
+    assert proof.client.asked[2:5] == ["watch 5 for 1 s", "watch 5 for 1 s", "watch 5"]
+    assert proof.seen[-2:] == [False, True]
+
+
+def test_a_feed_that_has_given_up_need_not_be_waited_for(clock: Clock) -> None:
+    streams = Streams()
+    client = Script(streams, errors.NotFound("no such kind"))
+    feed = Feed(kinds.JOBS, "n", t.cast(t.Any, client), Told(), clock, streams, Backoff(clock=clock))
+    feed.confirm()
+    assert not feed.confirmed
+    feed.run()
+    assert feed.confirmed

@@ -15,7 +15,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.model import 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import LogFile, evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import LogPattern, Profile
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import LogPattern
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
 
 
 @dataclass

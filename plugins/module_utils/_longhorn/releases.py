@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each Longhorn release is known to do, as a data table.
 
-The judge asks this table which log line a failing deletion leaves, where that deletion runs, and what is a known bug;
-nobody else may know a release by name. A release that is not in the table has no profile: guessing would turn an
-unknown behaviour into a verdict. Section numbers in comments are those of the project's collected Longhorn facts;
-"recorded" means that the line was taken from a run of the real software.
+The judge asks this table which log line a failing deletion leaves, who does that deletion, and what is a known bug;
+nobody else may know a release by name. What is intended is the same for all of them, and stands in the checks; here is
+only where a release is known to do otherwise. A release that is not in the table is judged by what is intended alone,
+and the verdict says so. Section numbers in comments are those of the project's collected Longhorn facts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,23 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, Task
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, Task
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import log_patterns as lines
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import LogPattern
 
-Engine = t.Literal["volume-image", "default-image"]
-Source = t.Literal["job", "manager", "engine-manager"]
+# Whose code does a deletion: the volume's or the default engine image's binary, or the instance manager.  (5.1)
+Engine = t.Literal["volume-image", "default-image", "instance-manager"]
+# What shows every snapshot that was made: the engine's own log; the job's log, with the engine's status beside it; or
+# Longhorn's own objects, whose life is watched.
+SnapshotSource = t.Literal["engine log", "job log", "objects"]
+# What has to be seen for a failing check to be a known issue's doing.
+Sign = t.Literal["", "retried", "swallowed"]
+
+PRE_CLEANED: tuple[Task, ...] = ("snapshot", "backup")  # 4.2: where a release checks before it makes anything
+PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")  # 4.2: they delete nothing by name
 
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 
@@ -27,35 +38,21 @@ class UnknownRelease(ValueError):
 
 
 @dataclass(frozen=True)
-class LogPattern:
-    """A log line by its parsed fields. ``pattern`` is a regular expression on ``msg``, anchored at its start.
-
-    ``{volume}`` stands for the volume's name. Named groups tell what the line is about: ``snapshot`` and ``backup`` are
-    names, ``url`` is a backup's address, which ends in ``?backup=<name>&volume=<volume>``.
-    """
-
-    source: Source
-    level: str
-    pattern: str
-    deletion: Fault | None = None  # which deletion the line is about, when it is about one
-
-    def regex(self, volume: str) -> re.Pattern[str]:
-        """The expression for one volume. The name is escaped; braces of the expression itself keep their meaning."""
-        return re.compile(self.pattern.replace("{volume}", re.escape(volume)), re.DOTALL)
-
-    def match(self, message: str, *, level: str, volume: str) -> re.Match[str] | None:
-        """The match on a parsed line, or None. The caller sees to it that the line comes from ``source``."""
-        return self.regex(volume).match(message) if level == self.level else None
-
-
-@dataclass(frozen=True)
 class KnownIssue:
     """An upstream bug that makes a check fail on this release."""
 
     check: str
     issue: str  # "longhorn#1424"
     sentence: str
-    fixed_in: str
+    fixed_in: str  # empty where no fix is known
+    sign: Sign = ""
+
+    @property
+    def fix(self) -> str:
+        return f"fixed in {self.fixed_in}" if self.fixed_in else "no fix is known"
+
+    def __str__(self) -> str:
+        return f"{self.issue}: {self.sentence} ({self.fix})"
 
 
 @dataclass(frozen=True)
@@ -64,206 +61,367 @@ class Profile:
 
     release: str
     task: Task
-    deletion_runs_with: Mapping[Fault, Engine]  # the deletions of this task, and whose engine binary does each
+    deletion_runs_with: Mapping[Fault, Engine]  # the deletions of this task, and who does each
     warnings: tuple[LogPattern, ...] = ()
     fatal: tuple[LogPattern, ...] = ()  # the line that ends an attempt because a deletion failed
     cleaned_up: tuple[LogPattern, ...] = ()  # a deletion succeeded, or was accepted when it is asynchronous
     created: tuple[LogPattern, ...] = ()  # an artefact was made
     creation_errors: tuple[LogPattern, ...] = ()  # the attempt ended because an artefact could not be made
+    refusals: tuple[LogPattern, ...] = ()  # nothing was made, because old artefacts cannot be deleted
     skip_lines: tuple[LogPattern, ...] = ()  # the release itself says that nothing was to be done
-    asynchronous: frozenset[Fault] = frozenset()  # the job only asks for these deletions and never sees them fail
+    asynchronous: frozenset[Fault] = frozenset()  # accepted deletions are done later, behind the job's back
+    pre_clean: bool = False  # old artefacts are deleted before anything is made
+    snapshots_last: bool = False  # a backup task deletes old snapshots after old backups, if at all
     retries_on_cleanup_failure: bool = False
-    intended_exit_ok: bool = True
+    counts_executions: bool = False  # the recurring job's object counts starts of the process
+    snapshot_source: SnapshotSource = "engine log"
+    kinds: tuple[str, ...] = ()  # objects of Longhorn's that tell of jobs and what they made
     known_issues: tuple[KnownIssue, ...] = ()
-    max_job_name: int = 8  # 3.1
-    max_retain: int = 50  # 3.1: the sum over the volume's jobs
+    max_job_name: int = 8
+    max_retain: int = 50  # until 1.2: the sum over the volume's jobs
     max_volume_name: int = 40  # 1.4
+    like: str = ""  # not a known release: its lines are looked for in the words of this one
 
     def needs_default_engine_image(self, fault: Fault) -> bool:
         """Whether that deletion runs with the default engine image, so that a volume's own stub never sees it."""
         return self.deletion_runs_with.get(fault) == "default-image"
 
+    @property
+    def remark(self) -> str:
+        """What a reader has to know of a verdict about a release that nobody knows; else empty."""
+        if not self.like:
+            return ""
+        return (
+            f"Longhorn {self.release} is not known here, {self.like} is the last known before it: judged is what is "
+            "intended, and log lines are looked for in that release's words"
+        )
 
-_SNAPSHOT_ERROR = r"error deleting snapshot '(?P<snapshot>[^']+)'"
-_BACKUP_URL = r"(?P<url>\S+[?&]backup=(?P<backup>[^&\s]+)&volume={volume})"
-# The manager's answer as the job prints it. The order of code, detail and message changes from line to line.  (4.8)
-_THROUGH_API = r"(?:Bad response statusCode \[\d+\]\..*?Body: \[.*?message=fail to delete snapshot: )?"
 
-# 4.8. Both forms, direct (2020-06) and through the manager's API (v1.0.1), are recorded.
-_SNAPSHOT_WARNING = LogPattern(
-    "job",
-    "warning",
-    r"created snapshot successfully but errored on cleanup for {volume}: " + _THROUGH_API + _SNAPSHOT_ERROR,
-    "snapshot-delete",
+# --- known issues -----------------------------------------------------------------------------------------------------
+# 0, 4.7, 8: #1424. A failing clean-up ends the process, and the Job starts it again.
+_RETRIES = tuple(
+    KnownIssue(check, "longhorn#1424", sentence, "v1.0.1")
+    for check, sentence in (
+        ("job-succeeded", "a failing clean-up ends the job's process with status 1, so the Job fails"),
+        ("single-attempt", "the Job starts the container again after each failing clean-up"),
+        ("one-snapshot-per-invocation", "each further attempt makes one more snapshot"),
+        ("count-matches-schedule", "snapshots and backups grow by the number of attempts, not of ticks"),
+        ("events-recorded", "the CronJob's event says that the Job failed"),
+        (
+            "one-backup-per-invocation",
+            "each further attempt makes one more backup; with snapshot deletion failing, none is made",
+        ),
+    )
 )
-# 4.8: purging is part of the clean-up, and says so with other words.
-_PURGE_WARNING = LogPattern(
-    "job",
-    "warning",
-    r"created snapshot successfully but errored on cleanup for {volume}: .*errors while purging snapshots",
-    "snapshot-delete",
+# 0, 8: #10154. The same once more, since the error of a volume is passed on, and now for all volumes of the Job.
+_RETRIES_ALL = tuple(
+    KnownIssue(check, "longhorn#10154", sentence, "", "retried")
+    for check, sentence in (
+        ("job-succeeded", "a failing clean-up of one volume ends the job's process with status 1, so the Job fails"),
+        ("single-attempt", "the Job is started again for all of its volumes after a failing clean-up of one"),
+        ("one-snapshot-per-invocation", "each further attempt makes one more snapshot of every volume that lets it"),
+        ("one-backup-per-invocation", "each further attempt makes one more backup of every volume that lets it"),
+        ("count-matches-schedule", "snapshots and backups grow by the number of attempts, not of ticks"),
+        ("events-recorded", "the CronJob's event says that the Job failed"),
+        ("retain-kept", "the last attempt is ended when the Job fails, and leaves what it has just made"),
+    )
 )
-# 4.8; recorded for 2020-06, with the backup's address.
-_BACKUP_WARNING = LogPattern(
-    "job",
-    "warning",
-    r"created backup successfully but errored on cleanup for {volume}: "
-    r"Cleaned up backup " + _BACKUP_URL + r" failed for {volume}: ",
-    "backup-delete",
+# 0, 8: #4255, #2099. Errors are a volume's own affair.
+_SWALLOWED = KnownIssue(
+    "job-succeeded",
+    "longhorn#4255",
+    "the error of a volume is only logged, so a Job that made nothing for it is Complete",
+    "v1.4.4 and v1.5.2",
+    "swallowed",
 )
-# 4.8: from v1.0.1 on the job names the backup only; it logs this when the manager refuses the deletion at once.
-_BACKUP_WARNING_BY_NAME = LogPattern(
-    "job",
-    "warning",
-    r"created backup successfully but errored on cleanup for {volume}: "
-    r"Cleaned up backup (?P<backup>\S+) failed for {volume}: ",
-    "backup-delete",
+# 0, 4.2: the same, and the clean-up comes before the backup.
+_NO_BACKUP = KnownIssue(
+    "one-backup-per-invocation",
+    "longhorn#4255",
+    "the clean-up before the backup fails, which is only logged, and no backup is made",
+    "v1.3.3 and v1.4.2",
+    "swallowed",
 )
-# 4.8, 5.1; recorded for v1.0.1 with the stub as the default engine image. The job itself is silent then.
-_MANAGER_BACKUP_ERROR = LogPattern("manager", "error", r"error deleting backup " + _BACKUP_URL + r": ", "backup-delete")
-
-# 4.7. A backup job wraps the snapshot's error in its own prefix.
-_WRAPPED = r"Error taking snapshot: (?:failed to complete backupAndCleanup for {volume}: )?"
-_SNAPSHOT_FATAL = LogPattern("job", "fatal", _WRAPPED + _SNAPSHOT_ERROR + ": ", "snapshot-delete")
-_PURGE_FATAL = LogPattern("job", "fatal", _WRAPPED + r".*errors while purging snapshots", "snapshot-delete")
-_BACKUP_FATAL = LogPattern(
-    "job", "fatal", _WRAPPED + r"Cleaned up backup " + _BACKUP_URL + r" failed for {volume}: ", "backup-delete"
-)
-
-# 4.7, and recorded for 2020-06 and v1.0.1. The address form is of the releases whose jobs delete backups themselves.
-_SNAPSHOT_CLEANED = LogPattern(
-    "job", "debug", r"Cleaned up snapshot (?P<snapshot>\S+) for {volume}$", "snapshot-delete"
-)
-_BACKUP_CLEANED = LogPattern("job", "debug", r"Cleaned up backup " + _BACKUP_URL + r" for {volume}$", "backup-delete")
-_BACKUP_ACCEPTED = LogPattern("job", "debug", r"Cleaned up backup (?P<backup>\S+) for {volume}$", "backup-delete")
-# Recorded for v1.0.1: the manager's own words when the deletion it accepted was really done.
-_MANAGER_BACKUP_DONE = LogPattern("manager", "info", r"Complete deleting backup " + _BACKUP_URL + r"$", "backup-delete")
-
-# Addendum; recorded for 2020-06: the only line that ties a backup to its snapshot.
-_BACKUP_OF_SNAPSHOT = LogPattern(
-    "job", "debug", r"Backup (?P<backup>\S+) created for volume {volume} snapshot (?P<snapshot>\S+)$"
-)
-# 4.7, 4.8; recorded for 2020-06 and v1.0.1.
-_BACKUP_COMPLETE = LogPattern("job", "debug", r"Complete creating backup " + _BACKUP_URL + r"$")
-# Addendum; recorded for 2020-06 and v1.0.1. The line's prefix names the engine, and so the volume.
-_SNAPSHOT_MADE = LogPattern(
-    "engine-manager",
-    "info",
-    r"Snapshot: \S+ (?P<snapshot>\S+) UserCreated true Created at (?P<created>\S+), Labels map\[(?P<labels>.*)\]$",
-)
-
-# 4.7, 4.8: the same prefix as a failing clean-up of v1.0.0, which is therefore ruled out here.
-_CREATION_ERROR = LogPattern(
-    "job",
-    "fatal",
-    r"Error taking snapshot: (?!(?:failed to complete backupAndCleanup for {volume}: )?"
-    r"(?:error deleting snapshot|Cleaned up backup|.*errors while purging snapshots))",
+# 0, 8: #13587.
+_LOST = KnownIssue(
+    "job-succeeded",
+    "longhorn#13587",
+    "the error of a volume is logged and then lost, so a Job that made nothing for it is Complete",
+    "v1.12.2",
+    "swallowed",
 )
 
 
-def _retried(check: str, sentence: str) -> KnownIssue:
-    """#1424 as it shows in one check (0, 4.7, 8): a failing clean-up ends the process, and the Job starts it again."""
-    return KnownIssue(check, "longhorn#1424", sentence, "v1.0.1")
+# --- generations ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class _Generation:
+    """Releases that do the same; a backup task does everything that a snapshot task does, and more."""
 
-
-_RETRIES = (
-    _retried("job-succeeded", "a failing clean-up ends the job's process with status 1, so the Job fails"),
-    _retried("single-attempt", "the Job starts the container again after each failing clean-up"),
-    _retried("one-snapshot-per-invocation", "each further attempt makes one more snapshot"),
-    _retried("count-matches-schedule", "snapshots and backups grow by the number of attempts, not of ticks"),
-    _retried("events-recorded", "the CronJob's event says that the Job failed"),
-)
-_BACKUP_RETRIES = (
-    *_RETRIES,
-    _retried(
-        "one-backup-per-invocation",
-        "each further attempt makes one more backup; with snapshot deletion failing, none is made",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One release, both tasks. The backup task also does everything the snapshot task does (4.2)."""
-
-    snapshot: Mapping[str, t.Any]
-    backup: Mapping[str, t.Any]
-    both: Mapping[str, t.Any] = field(default_factory=dict)
+    releases: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    snapshots_deleted_by: Engine
+    backups_deleted_by: Engine
+    asynchronous: frozenset[Fault]
+    snapshot_source: SnapshotSource
+    kinds: tuple[str, ...]
+    created: tuple[LogPattern, ...]
+    cleaned_up: tuple[LogPattern, ...]
+    warnings: tuple[LogPattern, ...]
+    creation_errors: tuple[LogPattern, ...]
+    fatal: tuple[LogPattern, ...] = ()
+    refusals: tuple[LogPattern, ...] = ()
+    skip_lines: tuple[LogPattern, ...] = ()
+    pre_clean: bool = False
+    snapshots_last: bool = False
+    retries_on_cleanup_failure: bool = False
+    counts_executions: bool = False
+    known_issues: tuple[KnownIssue, ...] = ()
+    max_job_name: int = 8
+    max_retain: int = 50
 
     def profile(self, release: str, task: Task) -> Profile:
-        own = self.snapshot if task == "snapshot" else self.backup
-        return Profile(release=release, task=task, **{**self.both, **own})
+        """As far as it is about the task."""
+        makes_backups = Cell("", task, "", "").makes_backups
+        purges = task in PURGING
+        pre_clean = self.pre_clean and task in PRE_CLEANED
+        deletions: dict[Fault, Engine] = {"snapshot-delete": self.snapshots_deleted_by}
+        deletions |= {"backup-delete": self.backups_deleted_by} if makes_backups else {}
+        about = tuple if makes_backups else _not_about_backups
+        return Profile(
+            release=release,
+            task=task,
+            deletion_runs_with=deletions,
+            warnings=about(self.warnings),
+            fatal=about(self.fatal),
+            cleaned_up=(lines.PURGED,) if purges else about(self.cleaned_up),
+            created=about(self.created),
+            creation_errors=self.creation_errors,
+            refusals=self.refusals if pre_clean else (),
+            skip_lines=self.skip_lines,
+            asynchronous=frozenset() if purges else self.asynchronous & set(deletions),
+            pre_clean=pre_clean,
+            snapshots_last=self.snapshots_last and makes_backups,
+            retries_on_cleanup_failure=self.retries_on_cleanup_failure,
+            counts_executions=self.counts_executions,
+            snapshot_source=self.snapshot_source,
+            kinds=self.kinds,
+            known_issues=tuple(
+                issue for issue in self.known_issues if makes_backups or issue.check != "one-backup-per-invocation"
+            ),
+            max_job_name=self.max_job_name,
+            max_retain=self.max_retain,
+        )
 
 
-_TABLE: Mapping[str, _Row] = {
-    # 5.2, second row; recorded as 2020-06: jobs talk to the engine, and the fix is in. All deletions are the job's own.
-    "2020-06": _Row(
-        both={"creation_errors": (_CREATION_ERROR,)},
-        snapshot={
-            "deletion_runs_with": {"snapshot-delete": "volume-image"},
-            "warnings": (_SNAPSHOT_WARNING, _PURGE_WARNING),
-            "cleaned_up": (_SNAPSHOT_CLEANED,),
-            "created": (_SNAPSHOT_MADE,),
-        },
-        backup={
-            "deletion_runs_with": {"snapshot-delete": "volume-image", "backup-delete": "volume-image"},
-            "warnings": (_SNAPSHOT_WARNING, _PURGE_WARNING, _BACKUP_WARNING),
-            "cleaned_up": (_SNAPSHOT_CLEANED, _BACKUP_CLEANED),
-            "created": (_SNAPSHOT_MADE, _BACKUP_OF_SNAPSHOT, _BACKUP_COMPLETE),
-        },
-    ),
-    # 0, first row; 4.7; 5.1: the bug. There is no warning, only the fatal line that ends the attempt.
-    "v1.0.0": _Row(
-        both={"creation_errors": (_CREATION_ERROR,), "retries_on_cleanup_failure": True},
-        snapshot={
-            "deletion_runs_with": {"snapshot-delete": "volume-image"},
-            "fatal": (_SNAPSHOT_FATAL, _PURGE_FATAL),
-            "cleaned_up": (_SNAPSHOT_CLEANED,),
-            "created": (_SNAPSHOT_MADE,),
-            "known_issues": _RETRIES,
-        },
-        backup={
-            "deletion_runs_with": {"snapshot-delete": "volume-image", "backup-delete": "volume-image"},
-            "fatal": (_SNAPSHOT_FATAL, _PURGE_FATAL, _BACKUP_FATAL),
-            "cleaned_up": (_SNAPSHOT_CLEANED, _BACKUP_CLEANED),
-            "created": (_SNAPSHOT_MADE, _BACKUP_OF_SNAPSHOT, _BACKUP_COMPLETE),
-            "known_issues": _BACKUP_RETRIES,
-        },
-    ),
-    # 0, second row; 4.8; 5.1: jobs ask the manager. Backup deletion is asynchronous, with the default engine image, and
-    # "Cleaned up backup" means that it was accepted (addendum). Recorded as v1.0.1 and v1.0.1/defeng.
-    "v1.0.1": _Row(
-        both={"creation_errors": (_CREATION_ERROR,)},
-        snapshot={
-            "deletion_runs_with": {"snapshot-delete": "volume-image"},
-            "warnings": (_SNAPSHOT_WARNING, _PURGE_WARNING),
-            "cleaned_up": (_SNAPSHOT_CLEANED,),
-            "created": (_SNAPSHOT_MADE,),
-        },
-        backup={
-            "deletion_runs_with": {"snapshot-delete": "volume-image", "backup-delete": "default-image"},
-            "asynchronous": frozenset({"backup-delete"}),
-            "warnings": (_SNAPSHOT_WARNING, _PURGE_WARNING, _MANAGER_BACKUP_ERROR, _BACKUP_WARNING_BY_NAME),
-            "cleaned_up": (_SNAPSHOT_CLEANED, _BACKUP_ACCEPTED, _MANAGER_BACKUP_DONE),
-            "created": (_SNAPSHOT_MADE, _BACKUP_COMPLETE),
-        },
-    ),
-}
+def _not_about_backups(patterns: tuple[LogPattern, ...]) -> tuple[LogPattern, ...]:
+    return tuple(item for item in patterns if item.deletion != "backup-delete" and "(?P<backup>" not in item.pattern)
 
-RELEASES = tuple(_TABLE)
+
+def _tags(minor: str, first: int, last: int) -> tuple[str, ...]:
+    return tuple(f"v{minor}.{patch}" for patch in range(first, last + 1))
+
+
+# 5.2, second row; recorded as 2020-06: jobs talk to the engine, and the fix is in. All deletions are the job's own.
+_JUNE_2020 = _Generation(
+    releases=(versions.JUNE_2020,),
+    tasks=("snapshot", "backup"),
+    snapshots_deleted_by="volume-image",
+    backups_deleted_by="volume-image",
+    asynchronous=frozenset(),
+    snapshot_source="engine log",
+    kinds=(),
+    created=(lines.SNAPSHOT_MADE, lines.BACKUP_OF_SNAPSHOT, lines.BACKUP_COMPLETE),
+    cleaned_up=(lines.SNAPSHOT_CLEANED, lines.BACKUP_CLEANED),
+    warnings=(lines.SNAPSHOT_WARNING, lines.PURGE_WARNING, lines.BACKUP_WARNING),
+    creation_errors=(lines.CREATION_FATAL,),
+)
+# 0, first row; 4.7; 5.1: the bug. There is no warning, only the fatal line that ends the attempt.
+_1_0_0 = replace(
+    _JUNE_2020,
+    releases=_tags("1.0", 0, 0),
+    warnings=(),
+    fatal=(lines.SNAPSHOT_FATAL, lines.PURGE_FATAL, lines.BACKUP_FATAL),
+    retries_on_cleanup_failure=True,
+    known_issues=_RETRIES,
+)
+# 0, second row; 4.8; 5.1: jobs ask the manager. Backup deletion is asynchronous, with the default engine image, and
+# "Cleaned up backup" means that it was accepted (addendum). Recorded as v1.0.1 and v1.0.1/defeng.
+_1_0_1 = replace(
+    _JUNE_2020,
+    releases=_tags("1.0", 1, 2),
+    backups_deleted_by="default-image",
+    asynchronous=frozenset({"backup-delete"}),
+    created=(lines.SNAPSHOT_MADE, lines.BACKUP_COMPLETE),
+    cleaned_up=(lines.SNAPSHOT_CLEANED, lines.BACKUP_ACCEPTED, lines.MANAGER_BACKUP_DONE),
+    warnings=(
+        lines.SNAPSHOT_WARNING,
+        lines.PURGE_WARNING,
+        lines.MANAGER_BACKUP_ERROR,
+        lines.BACKUP_WARNING_BY_NAME,
+    ),
+)
+# 4.2: nothing is made when there is nothing new.
+_1_1_0 = replace(_1_0_1, releases=_tags("1.1", 0, 3), skip_lines=lines.NO_NEW_DATA)
+
+# 0, third row; 3.2, 4.9: one job for several volumes, each of which fails alone, with a line of level error. Backups
+# are objects, deleted by a controller. The clean-up of snapshots comes before the backup, and once more after it.
+_1_2_0 = _Generation(
+    releases=_tags("1.2", 0, 2),
+    tasks=("snapshot", "backup"),
+    snapshots_deleted_by="volume-image",
+    backups_deleted_by="default-image",
+    asynchronous=frozenset({"backup-delete"}),
+    snapshot_source="engine log",
+    kinds=("recurringjobs", "backups"),
+    created=(lines.SNAPSHOT_MADE, lines.CREATED_SNAPSHOT, lines.CREATED_BACKUP),
+    cleaned_up=(lines.SNAPSHOT_CLEANED, lines.BACKUP_ACCEPTED),
+    warnings=(
+        lines.FAILED_1_2.clean_up,
+        lines.PURGE_ERRORS,
+        *lines.AFTER_BACKUP_1_2,
+        lines.CONTROLLER_BACKUP_ERROR,
+    ),
+    creation_errors=(lines.FAILED_1_2.creation, lines.NOT_STARTED, lines.CREATION_FATAL),
+    skip_lines=lines.NO_NEW_DATA,
+    snapshots_last=True,
+    known_issues=(_SWALLOWED, _NO_BACKUP),
+    max_job_name=40,
+)
+_1_2_3 = replace(_1_2_0, releases=_tags("1.2", 3, 6), skip_lines=())  # 4.2
+# 5.1: the instance manager deletes snapshots; they have objects, which mirror the engine's.  (1.9)
+_1_3_0 = replace(
+    _1_2_3,
+    releases=(*_tags("1.3", 0, 2), *_tags("1.4", 0, 0)),
+    snapshots_deleted_by="instance-manager",
+    snapshot_source="job log",
+    kinds=("recurringjobs", "backups", "snapshots"),
+    created=(lines.CREATED_SNAPSHOT, lines.CREATED_BACKUP),
+)
+# 4.9: other words. 3.2: more tasks.
+_1_4_1 = replace(
+    _1_3_0,
+    releases=_tags("1.4", 1, 1),
+    tasks=("snapshot", "backup", "snapshot-delete", "snapshot-cleanup"),
+    cleaned_up=(lines.DELETED_SNAPSHOT, lines.BACKUP_ACCEPTED),
+    warnings=(
+        lines.FAILED_1_3_3.clean_up,
+        lines.PURGE_ERRORS,
+        *lines.AFTER_BACKUP,
+        lines.CONTROLLER_BACKUP_ERROR,
+    ),
+    creation_errors=(lines.FAILED_1_3_3.creation, lines.NOT_STARTED, lines.CREATION_FATAL),
+)
+# 0, fourth row; 4.2: nothing is made while old snapshots cannot be deleted, and no clean-up comes before the backup.
+_1_3_3 = replace(
+    _1_4_1,
+    releases=(*_tags("1.3", 3, 3), *_tags("1.4", 2, 3)),
+    tasks=(
+        "snapshot", "backup", "snapshot-force-create", "backup-force-create", "snapshot-delete", "snapshot-cleanup",
+    ),
+    refusals=(lines.FAILED_1_3_3.refusal,),
+    pre_clean=True,
+    known_issues=(_SWALLOWED,),
+    max_retain=100,
+)  # fmt: skip
+# 0, fifth row: the error is passed on.
+_1_4_4 = replace(
+    _1_3_3,
+    releases=_tags("1.4", 4, 4),
+    fatal=(lines.GAVE_UP,),
+    creation_errors=(lines.FAILED_1_3_3.creation, lines.NOT_STARTED, lines.COULD_NOT_BEGIN),
+    retries_on_cleanup_failure=True,
+    known_issues=_RETRIES_ALL,
+)
+# 0, fourth row again; 1.9, 5.1: snapshots are objects, deleted by a controller.
+_1_5_0 = replace(
+    _1_3_3,
+    releases=_tags("1.5", 0, 1),
+    tasks=(*_1_3_3.tasks, "filesystem-trim"),
+    asynchronous=frozenset({"snapshot-delete", "backup-delete"}),
+    snapshot_source="objects",
+    created=(lines.COMPLETED_SNAPSHOT, lines.CREATED_BACKUP),
+    cleaned_up=(lines.DELETED_SNAPSHOT_OBJECT, lines.BACKUP_ACCEPTED),
+    warnings=(*_1_3_3.warnings, lines.CONTROLLER_SNAPSHOT_ERROR),
+)
+# 0, fifth row.
+_1_5_2 = replace(
+    _1_5_0,
+    releases=_tags("1.5", 2, 4),
+    warnings=(*_1_5_0.warnings, lines.PURGE_DISABLED),
+    fatal=_1_4_4.fatal,
+    creation_errors=_1_4_4.creation_errors,
+    retries_on_cleanup_failure=True,
+    known_issues=_RETRIES_ALL,
+)
+# 4.9: louder.
+_1_5_5 = replace(
+    _1_5_2,
+    releases=(*_tags("1.5", 5, 5), *_tags("1.6", 0, 4)),
+    created=(lines.COMPLETED_SNAPSHOT, lines.COMPLETED_BACKUP),
+    cleaned_up=lines.at_level("info", lines.DELETED_SNAPSHOT_OBJECT, lines.BACKUP_ACCEPTED),
+)
+_1_7_0 = replace(_1_5_5, releases=_tags("1.7", 0, 4), counts_executions=True)  # 4.1
+# 5.1, follow-ups: a backup's deletion goes on in the background, and its object says how.
+_1_8_0 = replace(
+    _1_7_0,
+    releases=_tags("1.8", 0, 2),
+    warnings=(*_1_7_0.warnings, lines.CONTROLLER_BACKUP_WARNING),
+)
+# 0, sixth row; 4.10: the error is passed on, and lost on the way.
+_1_9_0 = replace(
+    _1_8_0,
+    releases=(*_tags("1.9", 0, 3), *_tags("1.10", 0, 2), *_tags("1.11", 0, 3), *_tags("1.12", 0, 1)),
+    warnings=(
+        lines.FAILED_1_9.clean_up,
+        lines.PURGE_ERRORS,
+        *lines.AFTER_BACKUP,
+        lines.CONTROLLER_BACKUP_ERROR,
+        lines.CONTROLLER_SNAPSHOT_ERROR,
+        lines.PURGE_DISABLED,
+        lines.CONTROLLER_BACKUP_WARNING,
+    ),
+    refusals=(lines.FAILED_1_9.refusal,),
+    creation_errors=(lines.FAILED_1_9.creation, lines.NOT_STARTED_1_9, lines.COULD_NOT_BEGIN),
+    fatal=(),
+    retries_on_cleanup_failure=False,
+    known_issues=(_LOST,),
+)
+
+_GENERATIONS = (
+    _JUNE_2020, _1_0_0, _1_0_1, _1_1_0, _1_2_0, _1_2_3, _1_3_0, _1_3_3, _1_4_1, _1_4_4, _1_5_0, _1_5_2, _1_5_5, _1_7_0,
+    _1_8_0, _1_9_0,
+)  # fmt: skip
+_TABLE: Mapping[str, _Generation] = {release: row for row in _GENERATIONS for release in row.releases}
+
+RELEASES = tuple(sorted(_TABLE, key=lambda release: (versions.number(release), release)))
+KNOWN = f"{versions.JUNE_2020}, {RELEASES[1]} to {RELEASES[-1]}"
 
 
 def profile(release: str, task: Task) -> Profile:
     """What this release does for this task, or UnknownRelease."""
-    row = _TABLE.get(release)
-    if row is None:
+    like = release if release in _TABLE else _nearest(release)
+    generation = _TABLE[like]
+    if task not in generation.tasks:
         raise UnknownRelease(
-            f"Longhorn release {release!r} has no profile; known are {', '.join(RELEASES)}. "
+            f"task {task!r} has no profile for Longhorn {release}; known are {', '.join(generation.tasks)}"
+        )
+    known = generation.profile(release, task)
+    return known if like == release else replace(known, like=like, known_issues=(), retries_on_cleanup_failure=False)
+
+
+def _nearest(release: str) -> str:
+    """The last known release before one that is not known; UnknownRelease for what is none, or older than all."""
+    try:
+        number = versions.number(release)
+    except ValueError:
+        number = (0, 0, 0)
+    before = [known for known in RELEASES[1:] if versions.number(known) < number]
+    if not before:
+        raise UnknownRelease(
+            f"Longhorn release {release!r} has no profile; known are {KNOWN}, and of newer ones what is intended. "
             "If the manager is a custom build of one of these, name it with the option longhorn_release."
         )
-    if task not in ("snapshot", "backup"):
-        raise UnknownRelease(f"task {task!r} has no profile for Longhorn {release}; known are snapshot, backup")
-    return row.profile(release, task)
+    return before[-1]
 
 
 def release_of(image: str) -> str:
@@ -279,7 +437,7 @@ def choose_release(*, stated: str, manager_image: str) -> str:
     if not release:
         raise UnknownRelease(
             f"the manager image {manager_image!r} does not name a release: its tag is not vX.Y.Z. "
-            f"State it with the option longhorn_release; known are {', '.join(RELEASES)}."
+            f"State it with the option longhorn_release; known are {KNOWN}."
         )
     profile(release, "snapshot")
     return release

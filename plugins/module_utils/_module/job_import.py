@@ -19,7 +19,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model,
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import RELEASES, release_of
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import (
+    KNOWN,
+    UnknownRelease,
+    profile,
+    release_of,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._module import dump_files
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
 
@@ -79,14 +84,22 @@ def _stated_cells(cells: Sequence[Mapping[str, t.Any]]) -> tuple[model.Cell, ...
 
 
 def _require_known(release: str) -> None:
-    if release and release not in RELEASES:
+    if release and not _has_profile(release):
         raise BadInput(
             "the release has no profile",
             subject="longhorn_release",
-            expected=f"one of {', '.join(RELEASES)}",
+            expected=f"one of {KNOWN}, or a newer one",
             seen=release,
             advice="State the one your build was made from, or leave it empty to be judged by the contract alone.",
         )
+
+
+def _has_profile(release: str) -> bool:
+    try:
+        profile(release, "snapshot")
+    except UnknownRelease:
+        return False
+    return True
 
 
 def _release(found: Iterable[model.ObjectSeen]) -> str:
@@ -99,7 +112,7 @@ def _release(found: Iterable[model.ObjectSeen]) -> str:
             for container in objects.items(pod, "containers"):
                 image = objects.text(container, "image")
                 release = release_of(image) if _COMMAND_RELEASES.search(image) else ""
-                if release in RELEASES:
+                if _has_profile(release):
                     return release
     return ""
 

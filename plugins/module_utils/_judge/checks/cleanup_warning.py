@@ -56,7 +56,7 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
     lacking = case.lacks("jobs", "pods")
     for item in due:
-        _one(finding, item, live=live, last=item is due[-1], blind=[*item.blind, *lacking])
+        _one(finding, item, live=live, last=item is due[-1], blind=[*item.blind, *lacking], remark=profile.remark)
     succeeded = [item for item in due if item.done and not item.failed]
     if succeeded:
         text = f"{fault} succeeded in {grounds.jobs([item.invocation for item in succeeded])}: nothing to warn about"
@@ -67,7 +67,7 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     )
 
 
-def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list[str]) -> None:
+def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list[str], remark: str) -> None:
     name, fault = item.invocation.name, item.fault
     if item.warned:
         finding.evidence.extend(item.warned[:2])
@@ -75,9 +75,11 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list
         finding.bad(f"Job {name} has no {fault} warning; the failure ended the attempt", *item.fatal)
     elif item.done:
         return  # told once for all Jobs
-    elif blind:
+    elif blind or remark:
+        why = blind[0] if blind else remark
         finding.unclear(
-            f"whether Job {name} has a {fault} warning is not known: {blind[0]}", advice=grounds.advice_for("logs")
+            f"whether Job {name} has a {fault} warning is not known: {why}",
+            advice=grounds.advice_for("logs" if blind else "release"),
         )
     elif not live or (item.asked and last):
         text = f"{fault} of Job {name} is not known to have failed, so no warning could be due"

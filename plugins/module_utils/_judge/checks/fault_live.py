@@ -36,7 +36,7 @@ def check(case: Case) -> CheckVerdict:
         if fault in faults:
             _expect_failure(finding, case, fault, items)
         else:
-            _expect_success(finding, fault, items)
+            _expect_success(finding, fault, items, remark=case.profile.remark)
     return conclude(finding, check=ID, volume=volume)
 
 
@@ -64,13 +64,14 @@ def _expect_failure(finding: Finding, case: Case, fault: Fault, items: list[Clea
 
 
 def _not_tried(finding: Finding, case: Case, item: CleanUp) -> None:
+    remark = case.profile.remark if case.profile is not None else ""
     advice = grounds.advice_for("logs") if item.blind else _advice(case, item.fault)
-    why = item.blind[0] if item.blind else "its log shows no attempt"
+    why = item.blind[0] if item.blind else remark or "its log shows no attempt"
     text = f"{item.fault} in Job {item.invocation.name} is not known to have been tried: {why}"
     finding.unclear(text, item.invocation.evidence, advice=advice)
 
 
-def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
+def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp], *, remark: str) -> None:
     if not items:
         finding.unclear(f"{fault} was never due, so nothing shows that clean-up works", advice=_longer(fault))
         return
@@ -81,8 +82,8 @@ def _expect_success(finding: Finding, fault: Fault, items: list[CleanUp]) -> Non
         elif item.done:
             finding.evidence.extend(item.done)
         else:
-            why = item.blind[0] if item.blind else "its log does not say so"
-            advice = grounds.advice_for("manager log" if item.asked else "logs")
+            why = item.blind[0] if item.blind else remark or "its log does not say so"
+            advice = grounds.advice_for("release" if remark else "manager log" if item.asked else "logs")
             finding.unclear(f"that {fault} succeeded in Job {name} is not known: {why}", *item.asked, advice=advice)
     finding.right.append(f"{fault} succeeded in {len(items)} Jobs over retain, as it should here")
 
@@ -101,6 +102,8 @@ def _longer(fault: Fault) -> str:
 
 def _advice(case: Case, fault: Fault) -> str:
     profile = case.profile
+    if profile is not None and profile.remark:
+        return grounds.advice_for("release")
     if profile is not None and profile.needs_default_engine_image(fault):
         if fault in case.index.subjects.default_engine_faults:
             return "The default engine image was stated to fail this deletion: check that it really does."

@@ -63,7 +63,11 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     if case.profile is None:
         finding.unclear(case.profile_problem, advice=grounds.advice_for("release"))
     elif "job" not in artefact.sources and not log_problems(invocation) and not _ended_from_outside(invocation):
-        finding.bad(f"{name} is not named in the Job's log", *evidence)
+        text = f"{name} is not named in the Job's log"
+        if case.profile.remark:
+            finding.unclear(f"{text}: {case.profile.remark}", *evidence, advice=grounds.advice_for("release"))
+        else:
+            finding.bad(text, *evidence)
     if "api" not in artefact.sources and not case.lacks("jobs", "engines"):
         finding.bad(f"{name} is unknown to the API (engine.status.backupStatus)", *evidence)
     if "store" not in artefact.sources and listings:

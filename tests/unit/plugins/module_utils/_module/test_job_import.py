@@ -59,7 +59,7 @@ def test_check_mode_writes_no_history(tmp_path: Path) -> None:
     ("changed", "error", "words"),
     [
         ({"dump": "/nowhere/at/all"}, BadInput, "no such folder"),
-        ({"longhorn_release": "v9.9.9"}, BadInput, "v1.0.1"),
+        ({"longhorn_release": "v0.8.1"}, BadInput, "v1.12.1"),
         ({"expect": [{"volume": "v"}]}, BadInput, "entry 1 is not a cell"),
         ({"expect": [{"volume": "v", "task": "dance", "job": "j", "cronjob": "c"}]}, BadInput, "task"),
         (

@@ -49,7 +49,6 @@ def remedy(cell: Cell, release: str, fault: Fault) -> str:
 def _shown_by(cell: Cell, found: Profile, fault: Fault) -> str:
     if found.retries_on_cleanup_failure:
         return "the job ends with a fatal line and is started again, although it should not"
-    visible = faults.effect(found.release, cell.fault_type, fault, task=cell.task) == "visible"
-    if visible and fault not in found.asynchronous:
+    if faults.effect(found.release, cell.fault_type, fault, task=cell.task) == "visible":
         return "the job logs a warning and ends well"
     return "the job is silent and ends well, the manager logs an error"

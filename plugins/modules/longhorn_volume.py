@@ -18,8 +18,8 @@ description:
     reason otherwise.
   - On every release an upgrade that Longhorn would refuse, or silently put off, is refused with the reason before
     anything is changed.
-  - Since 1.5 attaching takes an attachment ticket named C(longhorn-qa), and detaching takes back the tickets of requests,
-    whoever made them. A volume that a pod uses is not detached.
+  - Since 1.5 attaching takes an attachment ticket named C(longhorn-qa), and detaching takes back the tickets of
+    requests, whoever made them. A volume that a pod uses is not detached.
   - A faulted volume fails at once.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options

@@ -89,7 +89,9 @@ class Life:
     def step(self) -> decide.VolumePlan:
         """One plan, done."""
         replicas = [copy.deepcopy(self.replica)]
-        view = VolumeView(self.volume, copy.deepcopy(self.engine), replicas, self.images, "lab-node")
+        view = VolumeView(
+            self.volume, copy.deepcopy(self.engine), replicas, self.images, "lab-node", RELEASES["v1.0.1"]
+        )
         plan = decide.plan_volume(view, now=NOW)
         self.volume["status"] = plan.status
         self.engine["spec"], self.replica["spec"] = plan.engine_spec, plan.replica_specs["test-r-1"]

@@ -12,6 +12,7 @@ import copy
 import io
 import itertools
 import json
+import re
 import time
 import typing as t
 from pathlib import Path
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from longhorn_qa_lab.kube import ApiError, Object
-from longhorn_qa_lab.longhorn import bugs, engine, faults, logs, names, world
+from longhorn_qa_lab.longhorn import bugs, decide, engine, faults, logs, names, world
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.disk import Disk
@@ -31,6 +32,7 @@ from longhorn_qa_lab.longhorn.world import Kind, World
 
 BASE = "http://longhorn-backend:9500/v1"
 NODE = "lab-node"
+MINE = "registry.example/longhorn-engine:mine"
 NO_CLEANUP = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
 STUB_WORDS = "stubbed snapshot deletion for testing"
 SECRET = "s3-secret"
@@ -188,9 +190,15 @@ class Manager:
         return self.all(world.ENGINE_IMAGES)[names.engine_image(reference)]
 
 
-@pytest.fixture(params=["2020-06", "v1.0.0", "v1.0.1"])
+@pytest.fixture(params=list(RELEASES))
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Manager:
     """A manager of each release."""
+    return Manager(tmp_path, request.param)
+
+
+@pytest.fixture(params=["2020-06", "v1.0.0", "v1.0.1"])
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Manager:
+    """A manager of each release whose volumes have their jobs themselves, suspended while they are detached."""
     return Manager(tmp_path, request.param)
 
 
@@ -202,9 +210,12 @@ def newest(tmp_path: Path) -> Manager:
 
 def test_a_fresh_manager_makes_what_longhorn_makes(manager: Manager) -> None:
     (image,) = manager.all(world.ENGINE_IMAGES).values()
-    assert (image["spec"]["image"], image["status"]["state"]) == (manager.context.engine_image, "ready")
-    states = [item["status"]["currentState"] for item in manager.all(world.INSTANCE_MANAGERS).values()]
-    assert states == ["running", "running"]
+    assert image["spec"]["image"] == manager.context.engine_image
+    assert decide.is_usable(image["status"])
+    states = {
+        item["spec"]["type"]: item["status"]["currentState"] for item in manager.all(world.INSTANCE_MANAGERS).values()
+    }
+    assert states == dict.fromkeys(manager.context.release.instance_managers, "running")
     assert manager.service.setting("default-engine-image", BASE)["value"] == manager.context.engine_image
     assert list(manager.all(world.NODES)) == [NODE]
 
@@ -223,16 +234,17 @@ def test_life_of_a_volume(manager: Manager) -> None:
     assert [manager.all(kind) for kind in (world.VOLUMES, world.ENGINES, world.REPLICAS)] == [{}, {}, {}]
 
 
-def test_attached_volume_can_be_deleted_with_its_jobs(manager: Manager) -> None:
-    manager.volume(recurringJobs=[{"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}])
-    assert list(manager.all(world.CRON_JOBS)) == ["test-c-1-c"]
-    manager.service.delete_volume("test")
-    manager.settle()
-    assert manager.all(world.VOLUMES) == {}
-    assert manager.all(world.CRON_JOBS) == {}
+def test_attached_volume_can_be_deleted_with_its_jobs(old: Manager) -> None:
+    old.volume(recurringJobs=[{"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}])
+    assert list(old.all(world.CRON_JOBS)) == ["test-c-1-c"]
+    old.service.delete_volume("test")
+    old.settle()
+    assert old.all(world.VOLUMES) == {}
+    assert old.all(world.CRON_JOBS) == {}
 
 
-def test_cron_job_follows_the_volume(manager: Manager) -> None:
+def test_cron_job_follows_the_volume(old: Manager) -> None:
+    manager = old
     manager.volume()
     job = {"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}
     manager.act("recurringUpdate", jobs=[job])
@@ -249,13 +261,13 @@ def test_cron_job_follows_the_volume(manager: Manager) -> None:
 
 @pytest.mark.parametrize("attached", [True, False], ids=["live", "offline"])
 def test_engine_upgrade(manager: Manager, attached: bool) -> None:
-    manager.image(NO_CLEANUP)
+    manager.image(MINE)
     manager.volume(attached=attached)
-    manager.act("engineUpgrade", image=NO_CLEANUP)
+    manager.act("engineUpgrade", image=MINE)
     status = manager.all(world.VOLUMES)["test"]["status"]
-    assert (status["currentImage"], status["state"]) == (NO_CLEANUP, "attached" if attached else "detached")
+    assert (status["currentImage"], status["state"]) == (MINE, "attached" if attached else "detached")
     images = {item["spec"]["image"]: item["status"]["refCount"] for item in manager.all(world.ENGINE_IMAGES).values()}
-    assert images == {manager.context.engine_image: 0, NO_CLEANUP: 1}
+    assert images == {manager.context.engine_image: 0, MINE: 1}
 
 
 def test_snapshots_through_the_api(manager: Manager) -> None:
@@ -272,7 +284,9 @@ def test_snapshots_through_the_api(manager: Manager) -> None:
     assert set(running["status"]["snapshots"]) == {"two", "volume-head"}
 
 
-def test_stub_image_refuses_to_delete_snapshots(manager: Manager) -> None:
+@pytest.mark.parametrize("release", ["2020-06", "v1.0.0", "v1.0.1", "v1.1.3", "v1.2.6"])
+def test_stub_image_refuses_to_delete_snapshots(release: str, tmp_path: Path) -> None:
+    manager = Manager(tmp_path, release)
     manager.image(NO_CLEANUP)
     manager.volume()
     manager.act("engineUpgrade", image=NO_CLEANUP)
@@ -318,7 +332,8 @@ def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manage
     assert manager.disk.read_config() | {"plan": "", "bugs": good} == manager.disk.read_config()
 
 
-def test_a_cron_job_has_the_bugs_of_its_volume(manager: Manager) -> None:
+def test_a_cron_job_has_the_bugs_of_its_volume(old: Manager) -> None:
+    manager = old
     plan = bugs.document({"test": ["second-pod"]})
     manager.kube.create(
         manager.world.path(world.CONFIG_MAPS), {"metadata": {"name": faults.CONFIG_MAP}, "data": {bugs.PLAN_KEY: plan}}
@@ -474,3 +489,112 @@ def test_volumes_own_stub_is_not_asked_to_delete_backups(newest: Manager, store:
     name = back_up(newest, store)
     newest.service.act_on_backups("test", "backupDelete", {"name": name}, BASE)
     soon("the backup is gone", lambda: not store.backups("test"))
+
+
+TICKETS = [name for name, row in RELEASES.items() if row.attachment == "tickets"]
+
+
+@pytest.mark.parametrize("release", TICKETS)
+def test_a_volume_is_attached_by_ticket_and_never_by_hand(release: str, tmp_path: Path) -> None:
+    manager = Manager(tmp_path, release)
+    manager.volume()
+    (attachment,) = manager.all(world.VOLUME_ATTACHMENTS).values()
+    (ticket,) = attachment["spec"]["attachmentTickets"].values()
+    assert (ticket["type"], ticket["nodeID"], ticket["parameters"]["disableFrontend"]) == ("longhorn-api", NODE, "true")
+    assert attachment["status"]["attachmentTicketStatuses"][""]["satisfied"] is True
+    manager.act("detach")
+    assert manager.all(world.VOLUMES)["test"]["status"]["state"] == "detached"
+
+    def attach(volume: Object) -> None:
+        volume["spec"]["nodeID"] = NODE
+
+    manager.world.update(world.VOLUMES, "test", attach)
+    manager.settle()
+    volume = manager.all(world.VOLUMES)["test"]
+    assert (volume["spec"]["nodeID"], volume["status"]["state"]) == ("", "detached"), "nobody has a ticket for that"
+
+
+@pytest.mark.parametrize("release", TICKETS)
+def test_the_volume_stays_attached_while_anybody_asks_for_it(release: str, tmp_path: Path) -> None:
+    manager = Manager(tmp_path, release)
+    manager.volume(attached=False)
+    for identity, kind in (("pod", "csi-attacher"), ("me", "longhorn-api")):
+        manager.act("attach", hostId=NODE, attachmentID=identity, attacherType=kind)
+    manager.act("detach", attachmentID="me")
+    assert manager.all(world.VOLUMES)["test"]["status"]["state"] == "attached"
+    manager.act("detach", forceDetach=True)
+    assert manager.all(world.VOLUMES)["test"]["status"]["state"] == "detached"
+    manager.service.delete_volume("test")
+    manager.settle()
+    assert manager.all(world.VOLUME_ATTACHMENTS) == {}
+
+
+@pytest.mark.parametrize(
+    ("release", "state", "flag"),
+    [
+        pytest.param("v1.0.1", "ready", None, id="1.0: ready"),
+        pytest.param("v1.5.5", "deployed", None, id="1.1 to 1.5: deployed"),
+        pytest.param("v1.8.2", "deployed", True, id="1.6 on: deployed, and of no use"),
+    ],
+)
+def test_the_manual_pages_images_in_each_generation(
+    release: str, state: str, flag: bool | None, tmp_path: Path
+) -> None:
+    manager = Manager(tmp_path, release)
+    status = manager.image(NO_CLEANUP)["status"]
+    assert (status["state"], status.get("incompatible")) == (state, flag)
+    manager.volume(attached=False)
+    if flag:
+        with pytest.raises(ApiFault, match="is incompatible"):
+            manager.act("engineUpgrade", image=NO_CLEANUP)
+    else:
+        manager.act("engineUpgrade", image=NO_CLEANUP)
+        assert manager.all(world.VOLUMES)["test"]["status"]["currentImage"] == NO_CLEANUP
+
+
+def test_an_attached_volume_of_1_4_does_not_take_an_image_of_2020(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, "v1.4.4")
+    manager.image(NO_CLEANUP)
+    manager.volume()
+    manager.act("engineUpgrade", image=NO_CLEANUP)
+    assert manager.all(world.VOLUMES)["test"]["status"]["currentImage"] == manager.context.engine_image
+    assert "Unable to live upgrade from" in manager.text.getvalue()
+
+
+def test_volumes_are_not_moved_away_from_the_image_that_longhorn_moves_them_to(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, "v1.2.6")
+    manager.image(MINE)
+    manager.volume()
+    manager.service.update_setting("concurrent-automatic-engine-upgrade-per-node-limit", {"value": "1"}, BASE)
+    manager.settle()
+    with pytest.raises(ApiFault, match=f"updrading to {MINE} is not allowed"):
+        manager.act("engineUpgrade", image=MINE)
+
+
+def test_an_image_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, "v1.1.3")
+    manager.context.plan = faults.parse(json.dumps({"images": {MINE: {"deploys": False}}}))
+    manager.image(MINE)
+    manager.volume()
+    with pytest.raises(
+        ApiFault, match="is not deployed on the replicas' nodes or the node that the volume is attached"
+    ):
+        manager.act("engineUpgrade", image=MINE)
+
+
+@pytest.mark.parametrize(
+    ("release", "engine_name", "conditions"),
+    [
+        pytest.param("v1.2.6", r"test-e-[0-9a-f]{8}", {"restore", "scheduled"}, id="by type"),
+        pytest.param("v1.3.3", r"test-e-[0-9a-f]{8}", ["restore", "scheduled"], id="a list"),
+        pytest.param("v1.4.4", r"test-e-0", ["Restore", "Scheduled"], id="a list of capitals"),
+    ],
+)
+def test_names_and_conditions_change_their_shape(
+    release: str, engine_name: str, conditions: t.Collection[str], tmp_path: Path
+) -> None:
+    manager = Manager(tmp_path, release)
+    found = manager.volume()["status"]["conditions"]
+    assert type(conditions)(entry if isinstance(entry, str) else entry["type"] for entry in found) == conditions
+    (name,) = manager.all(world.ENGINES)
+    assert re.fullmatch(engine_name, name)

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from longhorn_qa_lab.longhorn import decide, instances, operator, views, workloads, world
+from longhorn_qa_lab.longhorn.releases import release
 
 API = Path(__file__).parents[1] / "recordings" / "2020-06" / "api"
 NOW = dt.datetime(2020, 6, 8, 20, 5, 10, 123456, tzinfo=dt.timezone.utc)
+RELEASE = release("2020-06")
 STAMP = "2020-06-08T20:05:10Z"
 BASE = "http://longhorn-backend:9500/v1"
 NAMES = re.compile(r"-[er]-[0-9a-f]{8}\b|default-disk-[0-9a-f]{16}")
@@ -45,15 +47,15 @@ def a_volume(state: str) -> dict[str, t.Any]:
         "kind": "Volume",
         "metadata": {"name": "test-d-back", "uid": "u", "creationTimestamp": STAMP},
         "spec": spec,
-        "status": {**decide.NEW_VOLUME_STATUS, "state": state, "conditions": conditions},
+        "status": {**decide.new_volume_status(RELEASE), "state": state, "conditions": conditions},
     }
 
 
 def view(state: str) -> dict[str, t.Any]:
     volume = a_volume(state)
-    engine = workloads.volume_engine(volume) | {"status": instances.stopped(world.ENGINES, "n")}
-    replica = workloads.volume_replica(volume, "e") | {"status": instances.stopped(world.REPLICAS, "n")}
-    return views.volume(volume, engines=[engine], replicas=[replica], base=BASE, now=NOW)
+    engine = workloads.volume_engine(volume, RELEASE) | {"status": instances.stopped(world.ENGINES, "n")}
+    replica = workloads.volume_replica(volume, "e", RELEASE) | {"status": instances.stopped(world.REPLICAS, "n")}
+    return views.volume(volume, engines=[engine], replicas=[replica], release=RELEASE, base=BASE, now=NOW)
 
 
 def test_a_detached_volume_looks_as_recorded() -> None:
@@ -78,16 +80,16 @@ def test_errors_look_as_recorded() -> None:
 
 
 def test_nodes_look_as_recorded() -> None:
-    status = operator.node_status("n", old={}, replicas={"v-r-01234567": 33554432}, now=STAMP)
-    document = operator.new_node("n") | {"status": status}
+    status = operator.node_status("n", RELEASE, old={}, replicas={"v-r-01234567": 33554432}, now=STAMP)
+    document = operator.new_node("n", RELEASE) | {"status": status}
     made = views.node(document, address="10.0.0.1", base=BASE, now=NOW)
     assert shape(made) == shape(recorded("nodes")["data"][0])
 
 
 def test_instance_managers_look_as_recorded() -> None:
-    node = {"apiVersion": "longhorn.io/v1beta1", **operator.new_node("n")}
+    node = {"apiVersion": "longhorn.io/v1beta1", **operator.new_node("n", RELEASE)}
     node["metadata"]["uid"] = "u"
-    manager = workloads.instance_manager(kind="replica", node=node, image="i")
+    manager = workloads.instance_manager(kind="replica", node=node, image="i", release=RELEASE)
     manager["status"] = {
         "currentState": "running",
         "instances": {"v-r-01234567": instances.instance("v-r-01234567", 10000, 15)},

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 from longhorn_qa_lab.longhorn import cron_jobs, faults, logs, names, settings, world
@@ -41,6 +42,15 @@ class Context:
     def setting(self, name: str) -> str:
         found = self.cluster.find(world.SETTINGS, name)
         return str(found["value"]) if found else ""
+
+    def replica_count(self) -> int:
+        """The default number of replicas, which from 1.10 on is given per data engine."""
+        text = self.setting(settings.DEFAULT_REPLICA_COUNT)
+        return int(json.loads(text)["v1"] if text.startswith("{") else text or 3)
+
+    def images(self) -> dict[str, Object]:
+        """The status of every engine image, by its reference."""
+        return {image["spec"]["image"]: image.get("status") or {} for image in self.cluster.all(world.ENGINE_IMAGES)}
 
     def backup_target(self) -> cron_jobs.BackupTarget:
         secret_name = self.setting(settings.BACKUP_SECRET)

@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
-from longhorn_qa_lab.longhorn import faults, names, releases, settings, world
+from longhorn_qa_lab.longhorn import decide, faults, names, releases, settings, world
 from longhorn_qa_lab.longhorn.context import CONFIG, Context, write_config
 from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.logs import Log
@@ -92,7 +92,7 @@ class Daemon:
         context.log.debug(f"Waiting for engine image {image} to be ready")
         while not stopping.is_set():
             found = context.cluster.find(world.ENGINE_IMAGES, name) or {}
-            if (found.get("status") or {}).get("state") == "ready":
+            if decide.is_usable(found.get("status")):
                 context.log.debug(f"Engine image {image} is ready")
                 return
             stopping.wait(pause)

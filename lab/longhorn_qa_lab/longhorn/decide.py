@@ -11,7 +11,7 @@ import dataclasses
 import typing as t
 
 from longhorn_qa_lab.longhorn import faults
-from longhorn_qa_lab.longhorn.releases import Release
+from longhorn_qa_lab.longhorn.releases import Release, Span
 
 Object = dict[str, t.Any]
 
@@ -37,14 +37,25 @@ def condition(kind: str, *, status: bool, at: str, reason: str = "", message: st
     }
 
 
-def with_condition(conditions: t.Mapping[str, Object] | None, wanted: Object) -> Object:
+Conditions = t.Union[t.Mapping[str, Object], t.Sequence[Object], None]
+Shape = t.Literal["map", "list"]
+
+
+def condition_map(conditions: Conditions) -> dict[str, Object]:
+    """Conditions by type, whatever their shape."""
+    if isinstance(conditions, t.Mapping):
+        return dict(conditions)
+    return {found["type"]: found for found in conditions or ()}
+
+
+def with_condition(conditions: Conditions, wanted: Object, shape: Shape = "map") -> t.Any:
     """The conditions with one of them set; its time moves only when its status does."""
-    found = dict(conditions or {})
+    found = condition_map(conditions)
     old = found.get(wanted["type"])
     if old is not None and old["status"] == wanted["status"]:
         wanted = {**wanted, "lastTransitionTime": old["lastTransitionTime"]}
     found[wanted["type"]] = wanted
-    return found
+    return found if shape == "map" else list(found.values())
 
 
 # --- engine images -------------------------------------------------------------------------------------------------
@@ -61,7 +72,7 @@ def engine_image_status(
     node: str,
     now: str,
 ) -> Object:
-    """deploying until the DaemonSet's pods are ready, then ready, or incompatible by the binary's own word."""
+    """deploying until the DaemonSet's pods are ready, then usable, or incompatible by the binary's own word."""
     reference = image["spec"]["image"]
     old = image.get("status") or {}
     status: Object = {
@@ -73,11 +84,18 @@ def engine_image_status(
         "state": "deploying",
     }
     wanted = max(1, wanted_pods)
-    if not behaviour.deploys or ready_pods < wanted:
+    deployed = behaviour.deploys and ready_pods >= wanted
+    if release.deployed == "deployed":
+        status["nodeDeploymentMap"] = {node: deployed}
+    if release.incompatible == "flag":
+        status["incompatible"] = False
+    if not deployed:
         seen = 0 if not behaviour.deploys else ready_pods
         text = f"no enough pods are ready: {seen} vs {wanted}"
         status["conditions"] = with_condition(
-            status["conditions"], condition("ready", status=False, at=now, reason="daemonSet", message=text)
+            status["conditions"],
+            condition("ready", status=False, at=now, reason="daemonSet", message=text),
+            release.conditions,
         )
         return status
     status |= engine_version(reference, behaviour, release)
@@ -89,13 +107,21 @@ def engine_image_status(
             f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
             f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {ours.accepts_cli}"
         )
-    status["state"] = "ready" if accepted else "incompatible"
+    status["state"] = release.deployed
+    if not accepted:
+        status |= {"incompatible": True} if release.incompatible == "flag" else {"state": "incompatible"}
     status["conditions"] = with_condition(
         status["conditions"],
         condition("ready", status=accepted, at=now, reason="" if accepted else "binary", message=text),
+        release.conditions,
     )
     status["noRefSince"] = "" if users else (status["noRefSince"] or now)
     return status
+
+
+def is_usable(image: Object | None) -> bool:
+    """Whether an engine image's status says that volumes can use it."""
+    return image is not None and image.get("state") in ("ready", "deployed") and not image.get("incompatible", False)
 
 
 _NO_VERSION: t.Final[Object] = {
@@ -113,16 +139,16 @@ _NO_VERSION: t.Final[Object] = {
 
 def engine_version(image: str, behaviour: faults.ImageFaults, release: Release) -> Object:
     """What an image's binary answers to ``version --client-only``."""
+    ours = release.versions
+    controller = behaviour.controller_version
     return {
         "version": release.engine_version,
         "gitCommit": faults.git_commit(image),
         "buildDate": "2020-06-08T00:00:00+00:00",
-        "cliAPIVersion": release.versions.cli if behaviour.cli_version is None else behaviour.cli_version,
-        "cliAPIMinVersion": release.versions.cli_min
-        if behaviour.cli_min_version is None
-        else behaviour.cli_min_version,
-        "controllerAPIVersion": release.versions.controller,
-        "controllerAPIMinVersion": release.versions.controller_min,
+        "cliAPIVersion": ours.cli if behaviour.cli_version is None else behaviour.cli_version,
+        "cliAPIMinVersion": ours.cli_min if behaviour.cli_min_version is None else behaviour.cli_min_version,
+        "controllerAPIVersion": ours.controller if controller is None else controller,
+        "controllerAPIMinVersion": ours.controller_min if controller is None else controller,
         "dataFormatVersion": 1,
         "dataFormatMinVersion": 1,
     }
@@ -130,14 +156,13 @@ def engine_version(image: str, behaviour: faults.ImageFaults, release: Release) 
 
 # --- volumes -------------------------------------------------------------------------------------------------------
 
-NEW_VOLUME_STATUS: t.Final[Object] = {
+_NEW_VOLUME_STATUS: t.Final[Object] = {
     "actualSize": 0,
     "conditions": None,
     "currentImage": "",
     "currentNodeID": "",
     "expansionRequired": False,
     "frontendDisabled": False,
-    "initialRestorationRequired": False,
     "isStandby": False,
     "kubernetesStatus": {
         "lastPVCRefAt": "",
@@ -152,11 +177,17 @@ NEW_VOLUME_STATUS: t.Final[Object] = {
     "lastBackupAt": "",
     "ownerID": "",
     "pendingNodeID": "",
-    "remountRequired": False,
     "restoreInitiated": False,
     "robustness": "",
     "state": "",
 }
+_1_0: t.Final = Span(before=(1, 1, 0))
+
+
+def new_volume_status(release: Release) -> Object:
+    if release.has(_1_0):
+        return {**_NEW_VOLUME_STATUS, "initialRestorationRequired": False, "remountRequired": False}
+    return {**_NEW_VOLUME_STATUS, "restoreRequired": False, "remountRequestedAt": "", "lastDegradedAt": ""}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +200,7 @@ class VolumeView:
     #: Image reference -> status of its EngineImage.
     images: t.Mapping[str, Object]
     node: str
+    release: Release
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,24 +217,32 @@ class VolumePlan:
 def plan_volume(view: VolumeView, *, now: str) -> VolumePlan:
     """One step of a volume's life cycle: schedule, upgrade, attach or detach."""
     spec = view.volume["spec"]
-    status = {**NEW_VOLUME_STATUS, **(view.volume.get("status") or {}), "ownerID": view.node}
+    release = view.release
+    status = {**new_volume_status(release), **(view.volume.get("status") or {}), "ownerID": view.node}
     replicas = {replica["metadata"]["name"]: _schedule(replica, view) for replica in view.replicas}
     scheduled = all(wanted["nodeID"] for wanted in replicas.values())
-    status["conditions"] = with_condition(status["conditions"], condition("restore", status=False, at=now))
-    status["conditions"] = with_condition(
-        status["conditions"],
-        condition("scheduled", status=scheduled, at=now, reason="" if scheduled else "ReplicaSchedulingFailure"),
-    )
-    status["currentImage"] = status["currentImage"] or spec["engineImage"]
+    reason = "" if scheduled else "ReplicaSchedulingFailure"
+    for told in (
+        condition(condition_type("restore", release), status=False, at=now),
+        condition(condition_type("scheduled", release), status=scheduled, at=now, reason=reason),
+    ):
+        status["conditions"] = with_condition(status["conditions"], told, release.conditions)
+    status["currentImage"] = status["currentImage"] or release.image_of(spec)
     warning = _upgrade(view, status)
-    engine = {**copy.deepcopy(view.engine["spec"]), "engineImage": status["currentImage"]}
+    images = release.image_fields_of(status["currentImage"])
+    engine = {**copy.deepcopy(view.engine["spec"]), **images}
     for wanted in replicas.values():
-        wanted["engineImage"] = status["currentImage"]
+        wanted |= images
     if spec["nodeID"]:
         notes = _attach(view, status, engine, replicas, now=now)
     else:
         notes = _detach(view, status, engine, replicas)
     return VolumePlan(status, engine, replicas, notes, warning)
+
+
+def condition_type(name: str, release: Release) -> str:
+    """A volume's condition, which 1.4 has begun to write with a capital."""
+    return name if release.condition_words == "scheduled" else name.title()
 
 
 def _schedule(replica: Object, view: VolumeView) -> Object:
@@ -212,11 +252,11 @@ def _schedule(replica: Object, view: VolumeView) -> Object:
     if not spec["nodeID"] and not placed and replica is view.replicas[0]:
         volume = view.volume["metadata"]["name"]
         folder = f"{volume}-{faults.git_commit(replica['metadata']['name'])[:8]}"
-        spec |= {
-            "nodeID": view.node,
-            "diskID": disk_name(view.node),
-            "dataPath": f"/var/lib/longhorn/replicas/{folder}",
-        }
+        spec |= {"nodeID": view.node, "diskID": disk_name(view.node)}
+        if view.release.has(_1_0):
+            spec["dataPath"] = f"/var/lib/longhorn/replicas/{folder}"
+        else:
+            spec |= {"diskPath": "/var/lib/longhorn/", "dataDirectoryName": folder}
     return spec
 
 
@@ -226,7 +266,7 @@ def disk_name(node: str) -> str:
 
 def _upgrade(view: VolumeView, status: Object) -> str:
     """Switch the engine image where that is allowed; otherwise why not, for the log."""
-    wanted = view.volume["spec"]["engineImage"]
+    wanted = view.release.image_of(view.volume["spec"])
     if wanted == status["currentImage"]:
         return ""
     if status["state"] in ("", "detached"):
@@ -241,13 +281,13 @@ def _upgrade(view: VolumeView, status: Object) -> str:
 def live_upgrade_refusal(view: VolumeView, status: Object) -> str:
     """Why an attached volume cannot change its engine image now; empty when it can."""
     name = view.volume["metadata"]["name"]
-    old_image, new_image = status["currentImage"], view.volume["spec"]["engineImage"]
+    old_image, new_image = status["currentImage"], view.release.image_of(view.volume["spec"])
     old, new = view.images.get(old_image), view.images.get(new_image)
     if status["state"] != "attached" or status["robustness"] != "healthy":
         return f"cannot do live upgrade for a unhealthy volume {name}"
-    if new is None or new["state"] != "ready":
+    if new is None or not is_usable(new):
         return f"new engine image {new_image} is not ready, delay upgrade for volume {name}"
-    if old is None or old["state"] != "ready":
+    if old is None or not is_usable(old):
         return f"current engine image {old_image} is not ready, delay upgrade for volume {name}"
     if old["gitCommit"] == new["gitCommit"]:
         return f"Engine image {old_image} and {new_image} are identical, delay upgrade until detach for {name}"

@@ -38,6 +38,7 @@ class ImageFaults:
     fails: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     cli_version: int | None = None
     cli_min_version: int | None = None
+    controller_version: int | None = None
     deploys: bool = True
     #: Whether nobody writes to volumes that run it.
     idle: bool = False
@@ -65,11 +66,15 @@ def _fails(*names: str) -> dict[str, str]:
     return dict(OPERATIONS[name] for name in names)
 
 
+def _of_june_2020(*names: str) -> ImageFaults:
+    return ImageFaults(_fails(*names), cli_version=3, cli_min_version=3, controller_version=3)
+
+
 #: The images of the manual page.
 KNOWN: t.Final = FaultPlan(
     {
-        "quay.io/ttpcodes/longhorn-engine:no-cleanup": ImageFaults(_fails("snapshot-delete", "backup-delete")),
-        "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup": ImageFaults(_fails("backup-delete")),
+        "quay.io/ttpcodes/longhorn-engine:no-cleanup": _of_june_2020("snapshot-delete", "backup-delete"),
+        "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup": _of_june_2020("backup-delete"),
     }
 )
 

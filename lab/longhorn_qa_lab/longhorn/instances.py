@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
-from longhorn_qa_lab.longhorn import engine, lies, logs, names, world
+from longhorn_qa_lab.longhorn import decide, engine, lies, logs, names, workloads, world
 from longhorn_qa_lab.longhorn.context import Context, post_event
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.disk import NoSuchVolume
@@ -49,17 +49,24 @@ class Instances:
         return None
 
     def _start(self, kind: world.Kind, document: Object, manager: Object | None) -> None:
-        image = document["spec"]["engineImage"]
-        state = (self._w.find(world.ENGINE_IMAGES, names.engine_image(image)) or {}).get("status") or {}
-        if manager is None or state.get("state") != "ready":
+        image = self._c.release.image_of(document["spec"])
+        known = (self._w.find(world.ENGINE_IMAGES, names.engine_image(image)) or {}).get("status")
+        if manager is None or not decide.is_usable(known):
             return
         name = document["metadata"]["name"]
         manager = self._w.find(world.INSTANCE_MANAGERS, manager["metadata"]["name"]) or manager
         width = 1 if kind is world.ENGINES else 15
-        instances = copy.deepcopy((manager["status"].get("instances")) or {})
-        port = _free_port(instances, width)
-        instances[name] = instance(name, port, width)
-        self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
+        field = _field(manager, kind)
+        port = _free_port(
+            [
+                found
+                for other in workloads.instance_lists(manager)
+                for found in (manager["status"].get(other) or {}).values()
+            ],
+            width,
+        )
+        instances = {**(manager["status"].get(field) or {}), name: instance(name, port, width)}
+        self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], field: instances})
         status: Object = {
             **(stopped(kind, self._c.node)),
             "currentState": "running",
@@ -83,7 +90,9 @@ class Instances:
         state = engine.new_state(volume=spec["volumeName"], size=int(spec["volumeSize"]), created=created)
         with self._c.disk.change(spec["volumeName"], state):
             pass
-        text = logs.line("info", f"Creating volume /host{spec['dataPath']}, size {spec['volumeSize']}/512", logs.now())
+        text = logs.line(
+            "info", f"Creating volume /host{workloads.data_path(spec)}, size {spec['volumeSize']}/512", logs.now()
+        )
         self._c.disk.append_log("replica", f"[{document['metadata']['name']}] {text}")
 
     def _start_engine(self, document: Object, status: Object) -> None:
@@ -110,9 +119,10 @@ class Instances:
 
     def _stop(self, kind: world.Kind, document: Object, manager: Object | None) -> None:
         name = document["metadata"]["name"]
-        if manager is not None and name in (manager["status"].get("instances") or {}):
-            instances = {key: value for key, value in manager["status"]["instances"].items() if key != name}
-            self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], "instances": instances})
+        field = _field(manager, kind) if manager is not None else ""
+        if manager is not None and name in (manager["status"].get(field) or {}):
+            instances = {key: value for key, value in manager["status"][field].items() if key != name}
+            self._w.replace_status(world.INSTANCE_MANAGERS, manager, {**manager["status"], field: instances})
         if kind is not world.ENGINES:
             return
         try:
@@ -125,7 +135,7 @@ class Instances:
     def _refresh(self, name: str, document: Object) -> None:
         """Copy the engine's own view into its object, as seldom as the real monitor does."""
         status = copy.deepcopy(document["status"])
-        status["currentImage"] = document["spec"]["engineImage"]
+        status["currentImage"] = self._c.release.image_of(document["spec"])
         if self._clock() - self._refreshed.get(name, 0.0) >= self._c.release.engine_refresh * self._c.poll_scale:
             self._refreshed[name] = self._clock()
             self._take_from_disk(document["spec"]["volumeName"], status)
@@ -161,10 +171,14 @@ def _backup_status(entry: Object) -> Object:
     return {**found, "error": entry["error"]} if entry["error"] else found
 
 
-def _free_port(instances: t.Mapping[str, Object], width: int) -> int:
-    taken = {instance["status"]["portStart"] for instance in instances.values()}
+def _field(manager: Object, kind: world.Kind) -> str:
+    return workloads.instance_lists(manager)[-1 if kind is world.REPLICAS else 0]
+
+
+def _free_port(instances: t.Iterable[Object], width: int) -> int:
+    taken = [(found["status"]["portStart"], found["status"]["portEnd"]) for found in instances]
     port = 10000
-    while port in taken:
+    while any(first < port + width and port <= last for first, last in taken):
         port += width
     return port
 

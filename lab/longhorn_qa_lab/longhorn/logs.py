@@ -127,6 +127,17 @@ def go_map(items: t.Mapping[str, object]) -> str:
     return "map[" + " ".join(f"{key}:{items[key]}" for key in sorted(items)) + "]"
 
 
+def go(value: object) -> str:
+    """A value as Go prints it inside a structure."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, t.Mapping):
+        return go_map(value)
+    if value is None or isinstance(value, (list, tuple)):
+        return "[" + " ".join(map(go, value or ())) + "]"
+    return str(value)
+
+
 class Log:
     """Writes lines to one stream; safe for threads, flushed per line because followers read along."""
 

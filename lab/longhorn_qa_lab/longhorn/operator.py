@@ -12,10 +12,23 @@ import time
 import typing as t
 
 from longhorn_qa_lab.kube import ApiError
-from longhorn_qa_lab.longhorn import bugs, cron_jobs, decide, faults, logs, names, settings, workloads, world
+from longhorn_qa_lab.longhorn import (
+    attachments,
+    bugs,
+    cron_jobs,
+    decide,
+    faults,
+    fields,
+    logs,
+    names,
+    settings,
+    workloads,
+    world,
+)
 from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_event, set_value, write_config
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.instances import Instances
+from longhorn_qa_lab.longhorn.releases import Release
 
 
 class Operator:
@@ -48,7 +61,9 @@ class Operator:
             if self._c.setting(name) != value:
                 set_value(self._c, name, value)
                 self._c.log.debug(f"Updated setting {name} to {value}")
-        node = self._w.find(world.NODES, self._c.node) or self._w.create(world.NODES, new_node(self._c.node))
+        node = self._w.find(world.NODES, self._c.node) or self._w.create(
+            world.NODES, new_node(self._c.node, self._c.release)
+        )
         self._create_instance_managers(node)
         create_engine_image(self._c, self._c.engine_image)
 
@@ -106,7 +121,9 @@ class Operator:
         for kind in self._c.release.instance_managers:
             if kind in there:
                 continue
-            manager = workloads.instance_manager(kind=kind, node=node, image=self._c.instance_manager_image)
+            manager = workloads.instance_manager(
+                kind=kind, node=node, image=self._c.instance_manager_image, release=self._c.release
+            )
             self._c.log.debug(
                 f"Prepare to create default instance manager {manager['metadata']['name']}, node: {self._c.node}, "
                 f"default instance manager image: {self._c.instance_manager_image}, type: {kind}"
@@ -173,8 +190,8 @@ class Operator:
             now=logs.stamp(logs.now()),
         )
         image = self._w.replace_status(world.ENGINE_IMAGES, image, status)
-        if status["state"] == "ready" and before != "ready":
-            ready = status["conditions"]["ready"]
+        if decide.is_usable(status) and before != status["state"]:
+            ready = decide.condition_map(status["conditions"])["ready"]
             post_event(
                 self._c, image, Note("EngineImage", "ready", ready["message"]), "longhorn-engine-image-controller"
             )
@@ -192,7 +209,7 @@ class Operator:
 
     def _users(self, reference: str) -> int:
         return sum(
-            reference in (volume["spec"]["engineImage"], (volume.get("status") or {}).get("currentImage"))
+            reference in (self._c.release.image_of(volume["spec"]), (volume.get("status") or {}).get("currentImage"))
             for volume in self._w.all(world.VOLUMES)
         )
 
@@ -209,18 +226,16 @@ class Operator:
         pod_status = pod.get("status") or {}
         running = pod_status.get("phase") == "Running" and bool(pod_status.get("podIP"))
         old = manager.get("status") or {}
-        self._w.replace_status(
-            world.INSTANCE_MANAGERS,
-            manager,
-            {
-                "apiMinVersion": 1,
-                "apiVersion": 1,
-                "currentState": "running" if running else "starting",
-                "instances": (old.get("instances") or {}) if running else {},
-                "ip": pod_status.get("podIP", ""),
-                "ownerID": self._c.node,
-            },
-        )
+        status = {
+            "apiMinVersion": 1,
+            "apiVersion": 1,
+            "currentState": "running" if running else "starting",
+            "ip": pod_status.get("podIP", ""),
+            "ownerID": self._c.node,
+        }
+        for field in workloads.instance_lists(manager):
+            status[field] = (old.get(field) or {}) if running else {}
+        self._w.replace_status(world.INSTANCE_MANAGERS, manager, status)
 
     # --- volumes ---
 
@@ -233,20 +248,22 @@ class Operator:
             return
         if not volume.get("status"):
             self._c.log.debug(f"Volume controller {self._c.node} picked up {name}")
-            volume = self._w.replace_status(
-                world.VOLUMES, volume, {**decide.NEW_VOLUME_STATUS, "ownerID": self._c.node}
-            )
+            new = decide.new_volume_status(self._c.release)
+            volume = self._w.replace_status(world.VOLUMES, volume, {**new, "ownerID": self._c.node})
+        if self._c.release.attachment == "tickets":
+            volume = self._attachment(volume)
         if not engines:
-            engines = [self._w.create(world.ENGINES, workloads.volume_engine(volume))]
+            engines = [self._w.create(world.ENGINES, workloads.volume_engine(volume, self._c.release))]
         while len(replicas) < volume["spec"]["numberOfReplicas"]:
-            made = workloads.volume_replica(volume, engines[0]["metadata"]["name"])
+            made = workloads.volume_replica(volume, engines[0]["metadata"]["name"], self._c.release)
             replicas.append(self._w.create(world.REPLICAS, made))
         view = decide.VolumeView(
             volume=volume,
             engine=engines[0],
             replicas=replicas,
             node=self._c.node,
-            images={image["spec"]["image"]: image.get("status") or {} for image in self._w.all(world.ENGINE_IMAGES)},
+            images=self._c.images(),
+            release=self._c.release,
         )
         plan = decide.plan_volume(view, now=logs.stamp(logs.now()))
         for replica in replicas:
@@ -259,6 +276,16 @@ class Operator:
             self._said[f"upgrade {name}"] = plan.warning
             self._c.log.warning(plan.warning)
         self._cron_jobs(volume)
+
+    def _attachment(self, volume: Object) -> Object:
+        """Bring the volume's request in line with its tickets."""
+        name = volume["metadata"]["name"]
+        found = self._w.find(world.VOLUME_ATTACHMENTS, name)
+        if found is None:
+            found = self._w.create(world.VOLUME_ATTACHMENTS, attachments.new(volume))
+        wanted = attachments.requested(found, volume, now=logs.stamp(logs.now()))
+        self._w.replace_status(world.VOLUME_ATTACHMENTS, found, wanted.status)
+        return self._w.replace_spec(world.VOLUMES, volume, wanted.spec)
 
     def _cron_jobs(self, volume: Object) -> None:
         name = volume["metadata"]["name"]
@@ -296,6 +323,10 @@ class Operator:
             for part in parts:
                 if not part["metadata"].get("deletionTimestamp"):
                     self._w.delete(kind, part["metadata"]["name"])
+        attachment = self._w.find(world.VOLUME_ATTACHMENTS, name) if self._c.release.attachment == "tickets" else None
+        if attachment is not None:
+            self._w.delete(world.VOLUME_ATTACHMENTS, name)
+            self._w.release(world.VOLUME_ATTACHMENTS, attachment)
         if not engines and not replicas:
             self._c.disk.remove(name)
             known = self._w.find(world.VOLUMES, name)
@@ -315,23 +346,26 @@ class Operator:
             if replica["spec"]["nodeID"] == self._c.node
         }
         old = node.get("status") or {}
-        self._w.replace_status(world.NODES, node, node_status(self._c.node, old=old, replicas=replicas, now=now))
+        self._w.replace_status(
+            world.NODES, node, node_status(self._c.node, self._c.release, old=old, replicas=replicas, now=now)
+        )
 
 
 def time_of(text: str) -> float:
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def new_node(name: str) -> Object:
+def new_node(name: str, release: Release) -> Object:
     disk = {"allowScheduling": True, "path": "/var/lib/longhorn/", "storageReserved": 32 << 30, "tags": None}
+    disks = {decide.disk_name(name): disk}
     return {
         "kind": "Node",
         "metadata": {"name": name, "namespace": names.NAMESPACE, "finalizers": [names.FINALIZER]},
-        "spec": {"allowScheduling": True, "disks": {decide.disk_name(name): disk}, "name": name, "tags": []},
+        "spec": fields.new("Node", release, disks=disks, name=name, tags=[]),
     }
 
 
-def node_status(name: str, *, old: Object, replicas: t.Mapping[str, int], now: str) -> Object:
+def node_status(name: str, release: Release, *, old: Object, replicas: t.Mapping[str, int], now: str) -> Object:
     """The node as Longhorn reports it; only what is scheduled on its disk ever changes."""
     disk = decide.disk_name(name)
     conditions = old.get("conditions")
@@ -340,13 +374,12 @@ def node_status(name: str, *, old: Object, replicas: t.Mapping[str, int], now: s
         decide.condition("Ready", status=True, at=now, message=f"Node {name} is ready"),
         decide.condition("Schedulable", status=True, at=now),
     ):
-        conditions = decide.with_condition(conditions, wanted)
+        conditions = decide.with_condition(conditions, wanted, release.conditions)
     disk_conditions = (old.get("diskStatus") or {}).get(disk, {}).get("conditions")
     for kind, word in (("Ready", "ready"), ("Schedulable", "schedulable")):
         text = f"Disk {disk}(/var/lib/longhorn/) on node {name} is {word}"
-        disk_conditions = decide.with_condition(
-            disk_conditions, decide.condition(kind, status=True, at=now, message=text)
-        )
+        told = decide.condition(kind, status=True, at=now, message=text)
+        disk_conditions = decide.with_condition(disk_conditions, told, release.conditions)
     return {
         "conditions": conditions,
         "region": "",

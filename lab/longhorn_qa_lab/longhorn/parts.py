@@ -14,6 +14,8 @@ from longhorn_qa_lab.longhorn import checks, engine, world
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.s3_client import StoreError
 
+_PROXY_PORT: t.Final = 8501
+
 REASONS: t.Final = (checks.Refused, ApiError, Unreachable, engine.CommandError, StoreError, LookupError)
 
 
@@ -55,7 +57,8 @@ class Part:
         self._egress = egress
 
     def _binary(self, image: str) -> engine.Binary:
-        return engine.Binary(image=image, plan=self._c.plan)
+        store = engine.StoreRules.of(self._c.release, self._c.poll_scale)
+        return engine.Binary(image=image, plan=self._c.plan, store=store)
 
     def _engine(self, volume: str) -> engine.Engine:
         """The running engine of a volume, called through the image it runs."""
@@ -65,4 +68,7 @@ class Part:
         status = engines[0].get("status") or {}
         if status.get("currentState") != "running":
             raise checks.Refused(f"cannot find the engine of volume {volume}: it is not running, no IP available")
-        return engine.Engine(self._c.disk, self._binary(status["currentImage"]), volume)
+        binary = self._binary(status["currentImage"])
+        if self._c.release.engines_through == "proxy":
+            return engine.Proxied(self._c.disk, binary, volume, proxy=f"{status['ip']}:{_PROXY_PORT}")
+        return engine.Engine(self._c.disk, binary, volume)

@@ -97,6 +97,8 @@ class Release:
     image_fields: tuple[str, ...] = ("engineImage",)
     conditions: t.Literal["map", "list"] = "map"
     condition_words: t.Literal["scheduled", "Scheduled"] = "scheduled"
+    #: How the manager reaches engines: by their image's binary, or by the proxy of their instance manager.
+    engines_through: t.Literal["binary", "proxy"] = "binary"
     #: The end of an engine's name.
     engine_names: t.Literal["random", "numbered"] = "random"
     #: What a usable engine image is called, and how one of another generation is marked.
@@ -122,6 +124,14 @@ class Release:
 
     def has(self, span: Span) -> bool:
         return span.covers(self.number)
+
+    def image_of(self, spec: t.Mapping[str, t.Any]) -> str:
+        """The engine image in a volume's, engine's or replica's specification."""
+        return str(spec.get(self.image_fields[0]) or "")
+
+    def image_fields_of(self, image: str) -> dict[str, t.Any]:
+        """The fields that say which engine image is wanted."""
+        return dict.fromkeys(self.image_fields, image)
 
 
 _INSTANCE_MANAGER = "longhornio/longhorn-instance-manager:v1_20200514"
@@ -201,6 +211,7 @@ _next(
     old_crd_version="served",
     webhooks=True,
     conditions="list",
+    engines_through="proxy",
     job_rules=_rules(
         retain_is_a_sum=False,
         max_retain=100,

@@ -6,18 +6,15 @@ from __future__ import annotations
 import datetime as dt
 import typing as t
 
-from longhorn_qa_lab.longhorn import decide, settings
+from longhorn_qa_lab.longhorn import decide, settings, workloads
 from longhorn_qa_lab.longhorn.decide import Object
+from longhorn_qa_lab.longhorn.releases import Release, Span
 
-_ALWAYS: t.Final = (
-    "activate",
-    "cancelExpansion",
-    "engineUpgrade",
-    "pvCreate",
-    "pvcCreate",
-    "recurringUpdate",
-    "replicaRemove",
-)
+_ALWAYS: t.Final = ("activate", "cancelExpansion", "engineUpgrade", "pvCreate", "pvcCreate", "replicaRemove")
+_JOB_ACTIONS: t.Final[t.Mapping[str, tuple[str, ...]]] = {
+    "in volumes": ("recurringUpdate",),
+    "objects": ("recurringJobAdd", "recurringJobDelete", "recurringJobList"),
+}
 _ACTIONS: t.Final[t.Mapping[str, tuple[str, ...]]] = {
     "detached": (*_ALWAYS, "attach", "expand"),
     "attaching": (*_ALWAYS, "detach"),
@@ -35,6 +32,19 @@ _ACTIONS: t.Final[t.Mapping[str, tuple[str, ...]]] = {
     ),
     "detaching": _ALWAYS,
 }
+_SNAPSHOT_OBJECT_ACTIONS: t.Final = ("snapshotCRCreate", "snapshotCRDelete", "snapshotCRGet", "snapshotCRList")
+
+
+def actions(state: str, release: Release) -> list[str]:
+    """What can be asked of a volume in this state."""
+    found = _ACTIONS.get(state, ())
+    if not found:
+        return []
+    more = _JOB_ACTIONS[release.recurring_jobs]
+    return sorted((*found, *more, *(_SNAPSHOT_OBJECT_ACTIONS if release.has(_SNAPSHOT_OBJECTS) else ())))
+
+
+_SNAPSHOT_OBJECTS: t.Final = Span(since=(1, 4, 0))
 
 
 def stamp(moment: dt.datetime) -> str:
@@ -58,33 +68,38 @@ def error(message: str, *, url: str, status: int = 500, code: str = "Server Erro
 
 
 def volume(
-    document: Object, *, engines: t.Sequence[Object], replicas: t.Sequence[Object], base: str, now: dt.datetime
+    document: Object,
+    *,
+    engines: t.Sequence[Object],
+    replicas: t.Sequence[Object],
+    release: Release,
+    base: str,
+    now: dt.datetime,
 ) -> Object:
     """A volume with its engine, replicas and what the engine last reported."""
     spec, name = document["spec"], document["metadata"]["name"]
-    status = {**decide.NEW_VOLUME_STATUS, **(document.get("status") or {})}
+    status = {**decide.new_volume_status(release), **(document.get("status") or {})}
     engine_status: Object = (engines[0].get("status") or {}) if engines else {}
     url = f"{base}/volumes/{name}"
     addresses = {
         f"tcp://{(r.get('status') or {}).get('ip')}:{(r.get('status') or {}).get('port')}": r["metadata"]["name"]
         for r in replicas
     }
-    scheduled = ((status["conditions"] or {}).get("scheduled") or {}).get("status") == "True"
+    conditions = decide.condition_map(status["conditions"])
+    scheduled = conditions.get(decide.condition_type("scheduled", release), {}).get("status") == "True"
     return {
-        "actions": {action: f"{url}?action={action}" for action in sorted(_ACTIONS.get(status["state"], ()))},
+        **_release_fields(spec, status, release),
+        "actions": {action: f"{url}?action={action}" for action in actions(status["state"], release)},
         "backupStatus": _backup_status(engine_status.get("backupStatus") or {}, addresses),
-        "baseImage": spec["baseImage"],
-        "conditions": status["conditions"],
-        "controllers": [_controller(entry) for entry in engines],
+        "conditions": conditions or None,
+        "controllers": [_controller(entry, release) for entry in engines],
         "created": _created(document),
         "currentImage": status["currentImage"],
         "disableFrontend": status["frontendDisabled"],
         "diskSelector": spec["diskSelector"],
-        "engineImage": spec["engineImage"],
         "fromBackup": spec["fromBackup"],
         "frontend": spec["frontend"],
         "id": name,
-        "initialRestorationRequired": status["initialRestorationRequired"],
         "kubernetesStatus": status["kubernetesStatus"],
         "lastBackup": status["lastBackup"],
         "lastBackupAt": status["lastBackupAt"],
@@ -95,8 +110,7 @@ def volume(
         "purgeStatus": _per_replica(engine_status.get("purgeStatus"), addresses),
         "ready": scheduled and bool(status["state"]),
         "rebuildStatus": [],
-        "recurringJobs": spec["recurringJobs"],
-        "replicas": [_replica(entry, engine_status) for entry in replicas],
+        "replicas": [_replica(entry, engine_status, release) for entry in replicas],
         "restoreStatus": _restore_status(engine_status.get("restoreStatus"), addresses),
         "robustness": status["robustness"],
         "size": spec["size"],
@@ -106,6 +120,25 @@ def volume(
         "timestamp": stamp(now),
         "type": "volume",
     }
+
+
+#: What a release shows of a volume's specification and status under the same name.
+_SHOWN: t.Final = (
+    (Span(before=(1, 2, 0)), "recurringJobs"),
+    (Span(before=(1, 2, 0)), "baseImage"),
+    (Span(before=(1, 1, 0)), "initialRestorationRequired"),
+    (Span(since=(1, 1, 0)), "restoreRequired"),
+    (Span(since=(1, 1, 0)), "lastAttachedBy"),
+    (Span(since=(1, 1, 0)), "accessMode"),
+    (Span(since=(1, 1, 0)), "dataLocality"),
+    (Span(since=(1, 6, 0)), "dataEngine"),
+    (Span(since=(1, 8, 0)), "backupTargetName"),
+)
+
+
+def _release_fields(spec: Object, status: Object, release: Release) -> Object:
+    shown = {name: {**spec, **status}.get(name) for span, name in _SHOWN if release.has(span)}
+    return {**shown, **{field: spec[field] for field in release.image_fields}}
 
 
 def _created(document: Object) -> str:
@@ -143,13 +176,13 @@ def _restore_status(found: t.Mapping[str, Object] | None, addresses: t.Mapping[s
     return [{**entry, "error": "", "filename": "", "progress": 0} for entry in entries]
 
 
-def _controller(document: Object) -> Object:
+def _controller(document: Object, release: Release) -> Object:
     spec, status = document["spec"], document.get("status") or {}
     return {
+        **{field: spec[field] for field in release.image_fields},
         "address": status.get("ip", ""),
         "currentImage": status.get("currentImage", ""),
         "endpoint": status.get("endpoint", ""),
-        "engineImage": spec["engineImage"],
         "hostId": spec["nodeID"],
         "instanceManagerName": status.get("instanceManagerName", ""),
         "isExpanding": False,
@@ -163,15 +196,15 @@ def _controller(document: Object) -> Object:
     }
 
 
-def _replica(document: Object, engine_status: Object) -> Object:
+def _replica(document: Object, engine_status: Object, release: Release) -> Object:
     spec, status = document["spec"], document.get("status") or {}
     name = document["metadata"]["name"]
     return {
+        **{field: spec[field] for field in release.image_fields},
         "address": status.get("ip", ""),
         "currentImage": status.get("currentImage", ""),
-        "dataPath": spec["dataPath"],
+        "dataPath": workloads.data_path(spec),
         "diskID": spec["diskID"],
-        "engineImage": spec["engineImage"],
         "failedAt": spec["failedAt"],
         "hostId": spec["nodeID"],
         "instanceManagerName": status.get("instanceManagerName", ""),
@@ -213,6 +246,7 @@ def engine_image(document: Object, *, default: str, base: str, now: dt.datetime)
     return {
         **empty,
         **status,
+        "conditions": decide.condition_map(status.get("conditions")) or None,
         "actions": {},
         "default": reference == default,
         "id": name,
@@ -246,7 +280,7 @@ def instance_manager(document: Object, *, base: str) -> Object:
         "currentState": status.get("currentState", ""),
         "id": name,
         "image": document["spec"]["image"],
-        "instances": status.get("instances") or {},
+        **{field: status.get(field) or {} for field in workloads.instance_lists(document)},
         "links": {"self": f"{base}/instancemanagers/{name}"},
         "managerType": document["spec"]["type"],
         "name": name,
@@ -263,7 +297,7 @@ def node(document: Object, *, address: str, base: str, now: dt.datetime) -> Obje
         "actions": {"diskUpdate": f"{url}?action=diskUpdate"},
         "address": address,
         "allowScheduling": spec["allowScheduling"],
-        "conditions": status.get("conditions"),
+        "conditions": decide.condition_map(status.get("conditions")) or None,
         "disks": {
             disk: {**entry, **(status.get("diskStatus") or {}).get(disk, {})} for disk, entry in spec["disks"].items()
         },

@@ -5,10 +5,23 @@ from __future__ import annotations
 
 import typing as t
 
-from longhorn_qa_lab.longhorn import checks, logs, names, settings, views, world
+from longhorn_qa_lab.longhorn import (
+    attachments,
+    checks,
+    decide,
+    logs,
+    names,
+    recurring,
+    settings,
+    views,
+    volumes,
+    world,
+)
 from longhorn_qa_lab.longhorn.backup_service import Backups
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.parts import ApiFault, Doing, Gone
+
+_NOT_ASKED_FOR: t.Final = frozenset(("nodeID", "disableFrontend", "lastAttachedBy", "migrationNodeID"))
 
 
 class Volumes(Backups):
@@ -25,53 +38,24 @@ class Volumes(Backups):
 
     def create_volume(self, body: Object, base: str) -> Object:
         name = str(body.get("name", ""))
+        release = self._c.release
         with Doing(f"unable to create volume: unable to create volume {name}"):
-            checks.volume_name(name, self._c.release)
-            spec = self._new_spec(body)
-            made = self._w.create(
-                world.VOLUMES,
-                {
-                    "kind": "Volume",
-                    "spec": spec,
-                    "metadata": {
-                        "name": name,
-                        "namespace": names.NAMESPACE,
-                        "finalizers": [names.FINALIZER],
-                        "labels": {names.VOLUME_LABEL: name},
-                    },
-                },
-            )
-        self._c.log.debug(
-            f"Created volume {name}: {{Size:{spec['size']} Frontend:{spec['frontend']} FromBackup:{spec['fromBackup']} "
-            f"NumberOfReplicas:{spec['numberOfReplicas']} StaleReplicaTimeout:{spec['staleReplicaTimeout']} NodeID: "
-            f"EngineImage:{spec['engineImage']} RecurringJobs:{spec['recurringJobs'] or []} BaseImage: Standby:false "
-            "DiskSelector:[] NodeSelector:[] DisableFrontend:false}"
-        )
+            if release.recurring_jobs == "in volumes":
+                jobs = checks.recurring_jobs(body.get("recurringJobs") or [], release) or None
+                body = {**body, "recurringJobs": jobs}
+            spec = {key: value for key, value in body.items() if key not in _NOT_ASKED_FOR}
+            spec |= {"frontend": body.get("frontend") or "blockdev", "Standby": bool(body.get("standby"))}
+            labels = recurring.selected(body.get("recurringJobSelector") or ())
+            wanted: Object = {"kind": "Volume", "metadata": {"name": name, "labels": labels}, "spec": spec}
+            wanted = volumes.complete(wanted, release, image=self._default_image(), replicas=self._c.replica_count())
+            volumes.require(wanted, release)
+            made = self._w.create(world.VOLUMES, wanted)
+        told = " ".join(f"{key[0].upper()}{key[1:]}:{logs.go(value)}" for key, value in made["spec"].items())
+        self._c.log.debug(f"Created volume {name}: {{{told}}}")
         return self._view(made, base)
 
-    def _new_spec(self, body: Object) -> Object:
-        """A new volume's spec: what was asked for, and Longhorn's defaults."""
-        replicas = int(body.get("numberOfReplicas") or self._c.setting("default-replica-count") or 3)
-        if not 1 <= replicas <= 20:
-            raise checks.Refused(f"number of replicas should be between 1 to 20, got {replicas}")
-        frontend = body.get("frontend") or "blockdev"
-        if frontend not in ("blockdev", "iscsi"):
-            raise checks.Refused(f"invalid frontend type {frontend}")
-        return {
-            "Standby": False,
-            "baseImage": "",
-            "disableFrontend": False,
-            "diskSelector": body.get("diskSelector"),
-            "engineImage": self._c.setting(settings.DEFAULT_ENGINE_IMAGE),
-            "fromBackup": body.get("fromBackup", ""),
-            "frontend": frontend,
-            "nodeID": "",
-            "nodeSelector": body.get("nodeSelector"),
-            "numberOfReplicas": replicas,
-            "recurringJobs": checks.recurring_jobs(body.get("recurringJobs") or [], self._c.release) or None,
-            "size": str(checks.size(str(body.get("size", "")))),
-            "staleReplicaTimeout": int(body.get("staleReplicaTimeout") or 0),
-        }
+    def _default_image(self) -> str:
+        return self._c.setting(settings.DEFAULT_ENGINE_IMAGE)
 
     def delete_volume(self, name: str) -> None:
         if self._w.find(world.VOLUMES, name) is None:
@@ -86,7 +70,7 @@ class Volumes(Backups):
             "attach": self._attach,
             "detach": self._detach,
             "engineUpgrade": self._upgrade,
-            "recurringUpdate": self._recurring,
+            **({"recurringUpdate": self._recurring} if self._c.release.recurring_jobs == "in volumes" else {}),
             "snapshotDelete": self._delete_snapshot,
             "snapshotPurge": self._purge,
             "snapshotBackup": self._back_up,
@@ -110,65 +94,132 @@ class Volumes(Backups):
             document,
             engines=self._w.all(world.ENGINES, volume=name),
             replicas=self._w.all(world.REPLICAS, volume=name),
+            release=self._c.release,
             base=base,
             now=logs.now(),
         )
 
     def _attach(self, name: str, body: Object) -> None:
         node = str(body.get("hostId", ""))
-
-        def change(volume: Object) -> None:
-            state = (volume.get("status") or {}).get("state", "")
-            if state != "detached":
-                raise checks.Refused(f"invalid state to attach {name}: {state}")
+        with Doing(f"unable to attach volume {name} to {node}"):
             if self._w.find(world.NODES, node) is None:
                 raise checks.Refused(f"cannot find node {node}")
-            volume["spec"] |= {"nodeID": node, "disableFrontend": bool(body.get("disableFrontend"))}
-
-        with Doing(f"unable to attach volume {name} to {node}"):
-            self._w.update(world.VOLUMES, name, change)
+            self._require_deployed_for_attachment(name)
+            (self._attach_by_ticket if self._has_tickets else self._attach_by_node)(name, node, body)
         self._c.log.debug(
             f"Volume {name} attachment to {node} with disableFrontend "
             f"{str(bool(body.get('disableFrontend'))).lower()} requested"
         )
 
-    def _detach(self, name: str, _body: Object) -> None:
+    @property
+    def _has_tickets(self) -> bool:
+        return self._c.release.attachment == "tickets"
+
+    def _attach_by_node(self, name: str, node: str, body: Object) -> None:
+        def change(volume: Object) -> None:
+            state = (volume.get("status") or {}).get("state", "")
+            if state != "detached":
+                raise checks.Refused(f"invalid state to attach {name}: {state}")
+            volume["spec"] |= {"nodeID": node, "disableFrontend": bool(body.get("disableFrontend"))}
+            if "lastAttachedBy" in volume["spec"]:
+                volume["spec"]["lastAttachedBy"] = str(body.get("attachedBy") or "")
+
+        self._w.update(world.VOLUMES, name, change)
+
+    def _attach_by_ticket(self, name: str, node: str, body: Object) -> None:
+        identity = str(body.get("attachmentID") or "")
+        ticket = attachments.ticket(
+            identity=identity,
+            kind=str(body.get("attacherType") or "longhorn-api"),
+            node=node,
+            disable_frontend=str(bool(body.get("disableFrontend"))).lower(),
+            attached_by=str(body.get("attachedBy") or ""),
+        )
+
+        def change(attachment: Object) -> None:
+            attachment["spec"].setdefault("attachmentTickets", {})[identity] = ticket
+
+        self._w.update(world.VOLUME_ATTACHMENTS, name, change)
+
+    def _detach(self, name: str, body: Object) -> None:
+        with Doing(f"unable to detach volume {name}"):
+            (self._detach_by_ticket if self._has_tickets else self._detach_by_node)(name, body)
+        self._c.log.debug(f"Detaching volume {name} from {self._c.node}")
+
+    def _detach_by_node(self, name: str, _body: Object) -> None:
         def change(volume: Object) -> None:
             state = (volume.get("status") or {}).get("state", "")
             if state not in ("attached", "attaching"):
                 raise checks.Refused(f"invalid state to detach {name}: {state}")
             volume["spec"] |= {"nodeID": "", "disableFrontend": False}
+            if "lastAttachedBy" in volume["spec"]:
+                volume["spec"]["lastAttachedBy"] = ""
 
-        with Doing(f"unable to detach volume {name}"):
-            self._w.update(world.VOLUMES, name, change)
-        self._c.log.debug(f"Detaching volume {name} from {self._c.node}")
+        self._w.update(world.VOLUMES, name, change)
+
+    def _detach_by_ticket(self, name: str, body: Object) -> None:
+        def change(attachment: Object) -> None:
+            tickets = attachment["spec"].get("attachmentTickets") or {}
+            tickets = {} if body.get("forceDetach") else tickets
+            tickets.pop(str(body.get("attachmentID") or ""), None)
+            attachment["spec"]["attachmentTickets"] = tickets
+
+        self._w.update(world.VOLUME_ATTACHMENTS, name, change)
+
+    def _require_deployed_for_attachment(self, name: str) -> None:
+        volume = self._w.find(world.VOLUMES, name)
+        image = self._c.release.image_of(volume["spec"]) if volume else ""
+        if self._c.release.deployed == "deployed" and not self._is_deployed(image):
+            raise checks.Refused(
+                f"cannot attach volume {name} because the engine image {image} is not deployed on at least one of the "
+                "the replicas' nodes or the node that the volume is going to attach to"
+            )
+
+    def _is_deployed(self, image: str) -> bool:
+        return bool((self._c.images().get(image, {}).get("nodeDeploymentMap") or {}).get(self._c.node))
 
     def _upgrade(self, name: str, body: Object) -> None:
-        image = str(body.get("image", ""))
+        image, release = str(body.get("image", "")), self._c.release
 
         def change(volume: Object) -> None:
-            current = volume["spec"]["engineImage"]
+            current = release.image_of(volume["spec"])
             status = volume.get("status") or {}
             if current == image:
                 raise checks.Refused(f"upgrading in process for volume {name} engine image from {current} to {image}")
             running = status.get("currentImage")
             if running != current:
                 raise checks.Refused(f"upgrading in process for volume {name} engine image from {running} to {current}")
-            self._require_ready(image)
-            volume["spec"]["engineImage"] = image
+            self._require_ready(name, image)
+            volume["spec"] |= release.image_fields_of(image)
 
         with Doing(f"cannot upgrade engine for volume {name} using image {image}"):
+            self._require_no_automatic_upgrade(image)
             self._w.update(world.VOLUMES, name, change)
         self._c.log.debug(f"Upgrading volume {name} engine image to {image}")
 
-    def _require_ready(self, image: str) -> None:
+    def _require_no_automatic_upgrade(self, image: str) -> None:
+        """Where Longhorn itself moves volumes to the default image, nobody else may move them elsewhere."""
+        default = self._default_image()
+        if image != default and int(self._c.setting(settings.ENGINE_UPGRADE_LIMIT) or 0) > 0:
+            raise checks.Refused(
+                f"updrading to {image} is not allowed. Only allow to upgrade to the default engine image {default} "
+                "because the setting `Concurrent Automatic Engine Upgrade Per Node Limit` is greater than 0"
+            )
+
+    def _require_ready(self, volume: str, image: str) -> None:
         name = names.engine_image(image)
         found = self._w.find(world.ENGINE_IMAGES, name)
         if found is None:
             raise checks.Refused(f'unable to get engine image {image}: engineimage.longhorn.io "{name}" not found')
-        state = (found.get("status") or {}).get("state", "")
-        if state != "ready":
-            raise checks.Refused(f"engine image {name} ({image}) is not ready, it's {state}")
+        status = found.get("status") or {}
+        if self._c.release.deployed == "deployed" and not self._is_deployed(image):
+            raise checks.Refused(
+                f"cannot upgrade engine image for volume {volume} because the engine image {image} is not deployed on "
+                "the replicas' nodes or the node that the volume is attached to"
+            )
+        volumes.require_compatible(image, status)
+        if not decide.is_usable(status):
+            raise checks.Refused(f"engine image {name} ({image}) is not ready, it's {status.get('state', '')}")
 
     def _recurring(self, name: str, body: Object) -> None:
         with Doing(f"unable to update volume recurring jobs for {name}"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
-from longhorn_qa_lab.longhorn import names
+from longhorn_qa_lab.longhorn import fields, names
 from longhorn_qa_lab.longhorn.decide import Object, owner_reference
+from longhorn_qa_lab.longhorn.releases import Release
 
 COMPONENT: t.Final = "longhorn.io/component"
 
@@ -56,7 +57,7 @@ def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
     }
 
 
-def instance_manager(*, kind: str, node: Object, image: str) -> Object:
+def instance_manager(*, kind: str, node: Object, image: str, release: Release) -> Object:
     """The object of the process that holds a node's engines, or its replicas."""
     node_name = node["metadata"]["name"]
     return {
@@ -73,7 +74,7 @@ def instance_manager(*, kind: str, node: Object, image: str) -> Object:
             },
             "ownerReferences": [owner_reference(node, blockOwnerDeletion=True)],
         },
-        "spec": {"engineImage": "", "image": image, "nodeID": node_name, "type": kind},
+        "spec": fields.new("InstanceManager", release, image=image, nodeID=node_name, type=kind),
     }
 
 
@@ -114,66 +115,40 @@ def instance_manager_pod(manager: Object, *, service_account: str) -> Object:
     }
 
 
-def volume_engine(volume: Object) -> Object:
+def instance_lists(manager: Object) -> tuple[str, ...]:
+    """Where an instance manager's status lists its instances; one for all has two lists."""
+    return ("instanceEngines", "instanceReplicas") if manager["spec"]["type"] == "aio" else ("instances",)
+
+
+def data_path(replica: Object) -> str:
+    """Where a replica's data is, by its specification; 1.0 has one field for it."""
+    if "dataPath" in replica:
+        return str(replica["dataPath"])
+    return f"{replica['diskPath']}replicas/{replica['dataDirectoryName']}" if replica["diskPath"] else ""
+
+
+def volume_engine(volume: Object, release: Release) -> Object:
     """A new volume's engine, stopped."""
-    name = volume["metadata"]["name"]
-    spec = volume["spec"]
-    return _part(
-        volume,
-        "Engine",
-        f"{name}-e-{names.random_id()}",
-        {
-            "backupVolume": "",
-            "desireState": "stopped",
-            "disableFrontend": False,
-            "engineImage": spec["engineImage"],
-            "frontend": spec["frontend"],
-            "logRequested": False,
-            "nodeID": "",
-            "replicaAddressMap": {},
-            "requestedBackupRestore": "",
-            "upgradedReplicaAddressMap": {},
-            "volumeName": name,
-            "volumeSize": spec["size"],
-        },
-    )
+    end = "0" if release.engine_names == "numbered" else names.random_id()
+    return _part(volume, "Engine", f"e-{end}", release, frontend=volume["spec"]["frontend"])
 
 
-def volume_replica(volume: Object, engine: str) -> Object:
+def volume_replica(volume: Object, engine: str, release: Release) -> Object:
     """One of a new volume's replicas, not yet placed."""
-    name = volume["metadata"]["name"]
-    spec = volume["spec"]
-    return _part(
-        volume,
-        "Replica",
-        f"{name}-r-{names.random_id()}",
-        {
-            "active": True,
-            "baseImage": "",
-            "dataPath": "",
-            "desireState": "stopped",
-            "diskID": "",
-            "engineImage": spec["engineImage"],
-            "engineName": engine,
-            "failedAt": "",
-            "healthyAt": "",
-            "logRequested": False,
-            "nodeID": "",
-            "volumeName": name,
-            "volumeSize": spec["size"],
-        },
-    )
+    return _part(volume, "Replica", f"r-{names.random_id()}", release, engineName=engine)
 
 
-def _part(volume: Object, kind: str, name: str, spec: Object) -> Object:
+def _part(volume: Object, kind: str, end: str, release: Release, **filled: t.Any) -> Object:
+    name, size = volume["metadata"]["name"], volume["spec"]["size"]
+    images = release.image_fields_of(release.image_of(volume["spec"]))
     return {
         "kind": kind,
         "metadata": {
-            "name": name,
+            "name": f"{name}-{end}",
             "namespace": names.NAMESPACE,
             "finalizers": [names.FINALIZER],
-            "labels": {"longhornnode": "", names.VOLUME_LABEL: volume["metadata"]["name"]},
+            "labels": {"longhornnode": "", names.VOLUME_LABEL: name},
             "ownerReferences": [owner_reference(volume)],
         },
-        "spec": spec,
+        "spec": fields.new(kind, release, volumeName=name, volumeSize=size, **images, **filled),
     }

@@ -7,12 +7,14 @@ const NAMES = {schedule: "expected ticks", jobs: "Jobs", pods: "pod attempts", s
   faults: "clean-up, fault", logs: "warnings in logs", events: "events", recorder: "recorder gaps"};
 const SIGNS = {bad: "!", unknown: "?", ok: "", info: "i"};
 const RANK = {info: 0, ok: 1, unknown: 2, bad: 3};
-const HEAD = 22, STEP = 16, BAR = 11, LEFT = 13 * 16, MIN_WIDTH = 6;
+const HEAD = 22, STEP = 16, BAR = 11, MIN_WIDTH = 6, CHARACTER = 7;
+const LEFT = 7.5 * parseFloat(getComputedStyle(document.documentElement).fontSize);  // as in the style
+const PAPER = 960, PRINTED = 60;  // pixels across a printed page; volumes whose lanes are printed
 const overview = JSON.parse($("overview").textContent);
 const rowsBox = $("rows"), space = $("space");
 let since = 0, until = 0, pad = 5;
 let shown = [], offsets = [0], current = null, moment = null, raf = 0, started = false;
-const drawn = new Map(), cache = new Map();
+const drawn = new Map(), cache = new Map(), ready = new Map();
 const clock = (s) => new Date(s * 1000).toISOString().slice(0, 19).replace("T", " ");
 
 async function unpack(id) {
@@ -20,15 +22,27 @@ async function unpack(id) {
   if (node === null) return null;
   const raw = Uint8Array.from(atob(node.textContent), (c) => c.charCodeAt(0));
   const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return JSON.parse(await new Response(stream).text());
+  const data = JSON.parse(await new Response(stream).text());
+  const columns = Object.entries(data.marks), count = columns.length ? columns[0][1].length : 0;
+  data.marks = Array.from({length: count}, (_none, id) => Object.fromEntries([["id", id], ...columns.map(([name, list]) => [name, list[id]])]));
+  return data;
 }
 function cell(index) {
   if (!cache.has(index)) {
-    cache.set(index, unpack("c" + index));
-    if (cache.size > 80) { const oldest = cache.keys().next().value; if (!drawn.has(oldest)) cache.delete(oldest); }
+    cache.set(index, unpack("c" + index).then((data) => { ready.set(index, data); return data; }));
+    if (cache.size > 2 * PRINTED) forget([...cache.keys()].find((old) => old !== index && !drawn.has(old) && !printable().includes(old)));
   }
   return cache.get(index);
 }
+
+function forget(index) { cache.delete(index); ready.delete(index); }
+const printable = () => shown.slice(0, PRINTED).map((entry) => entry.index);
+// Before printing there is no time to unpack anything, so it is done while nothing else is.
+async function prepare() {
+  for (const index of printable()) await cell(index);
+  document.documentElement.dataset.printable = "1";
+}
+const whenIdle = window.requestIdleCallback || ((task) => setTimeout(task, 200));
 
 // --- what is shown -----------------------------------------------------------------------------------------------
 const filters = {run: $("run-filter"), volume: $("volume-filter"), check: $("check-filter"), verdict: $("verdict-filter"), state: $("state-filter")};
@@ -52,6 +66,8 @@ function refilter() {
   drawn.clear();
   $("count").textContent = shown.filter((entry) => entry.item.verdict).length + " of " + overview.cells.filter((item) => item.verdict && item.run === Number(filters.run.value)).length + " volumes";
   draw();
+  delete document.documentElement.dataset.printable;
+  whenIdle(prepare);
 }
 function filterTable() {
   const only = filters.check.value;
@@ -70,7 +86,8 @@ function chooseRun() {
   pad = Math.max(5, (until - since) * 0.02);
   base.domain([since - pad, until + pad].map((s) => new Date(s * 1000)));
 }
-const width = () => Math.max(200, rowsBox.clientWidth - LEFT - 8);
+const printing = () => document.documentElement.dataset.print === "1";
+const width = () => Math.max(200, (printing() ? PAPER : rowsBox.clientWidth) - LEFT - 8);
 const zoom = d3.zoom().scaleExtent([1, 20000]).filter((event) => event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.button)
   .on("zoom", (event) => { transform = event.transform; sync(); });
 let transform = d3.zoomIdentity;
@@ -82,26 +99,37 @@ function sync() {
   schedule();
 }
 function schedule() { if (!raf) raf = requestAnimationFrame(() => { raf = 0; paintAxis(); repaint(); }); }
+const FORMATS = [[86400e3, "%b %d"], [60e3, "%H:%M"], [1e3, "%H:%M:%S"], [1, "%H:%M:%S.%L"]].map(([unit, text]) => [unit, d3.utcFormat(text)]);
+const tickText = (time) => FORMATS.find(([unit]) => time % unit === 0)[1](time);
 function paintAxis() {
   const box = d3.select("#axis");
   let svg = box.select("svg");
   if (svg.empty()) { svg = box.append("svg").attr("height", 34); svg.append("g").attr("transform", "translate(0,2)"); }
   svg.attr("width", width());
-  svg.select("g").call(d3.axisBottom(scale).ticks(Math.max(2, width() / 110)));
+  svg.select("g").call(d3.axisBottom(scale).ticks(Math.max(2, width() / 110)).tickFormat(tickText));
   const [a, b] = scale.domain();
   $("window").textContent = clock(a / 1000) + " to " + clock(b / 1000) + " UTC";
 }
 
 // --- rows --------------------------------------------------------------------------------------------------------
 function draw() {
-  const ahead = started ? 200 : 0;
-  const top = rowsBox.scrollTop - ahead, bottom = rowsBox.scrollTop + rowsBox.clientHeight + ahead;
-  const printing = document.documentElement.dataset.print === "1";
-  const near = [];
-  for (let place = d3bisect(offsets, top); place < shown.length && (offsets[place] < bottom || (printing && place < 60)); place++) near.push(place);
+  const near = printing() ? printedPlaces() : placesInSight();
   const keep = new Set(near.map((place) => shown[place].index));
   for (const [index, row] of drawn) if (!keep.has(index) && !row.contains(document.activeElement)) { row.remove(); drawn.delete(index); }
   for (const place of near) if (!drawn.has(shown[place].index)) addRow(place);
+}
+function placesInSight() {
+  const ahead = started ? 200 : 0;
+  const top = rowsBox.scrollTop - ahead, bottom = rowsBox.scrollTop + rowsBox.clientHeight + ahead;
+  const near = [];
+  for (let place = d3bisect(offsets, top); place < shown.length && offsets[place] < bottom; place++) near.push(place);
+  return near;
+}
+function printedPlaces() {
+  const places = [...shown.slice(0, PRINTED).keys()].filter((place) => ready.has(shown[place].index));
+  const [some, all] = [places.map((place) => shown[place]), shown].map((list) => list.filter((entry) => entry.item.verdict).length);
+  $("print-note").textContent = some < all ? "The lanes of " + some + " of " + all + " volumes are printed. Filters choose which." : "";
+  return places;
 }
 function d3bisect(list, value) {
   let low = 0, high = list.length - 1;
@@ -124,8 +152,9 @@ function addRow(place) {
   head.append(document.createTextNode(item.volume + " · " + item.about));
   row.append(head);
   let y = HEAD;
-  for (const [lane, lines] of item.lanes) {
-    const name = element("div", {class: "lane-name"}, NAMES[LANES[lane]]);
+  for (const [lane, lines, over] of item.lanes) {
+    const name = element("div", {class: "lane-name"}, NAMES[LANES[lane]] + (over ? " +" + over : ""));
+    if (over) name.setAttribute("title", over + " more lie over others, because so many are there at once");
     name.style.setProperty("top", y + "px");
     row.append(name);
     y += lines * STEP;
@@ -147,11 +176,13 @@ function place(mark, item) {
   }
   return y;
 }
-async function paintRow(index, row) {
-  const data = await cell(index);
+function paintRow(index, row) {
+  const data = ready.get(index);
   if (!row.isConnected || data === null) return;
+  if (data === undefined) { cell(index).then(() => paintRow(index, row)); return; }
   const item = overview.cells[index];
-  const svg = d3.select(row).select("svg").attr("width", width());
+  const svg = d3.select(row).select("svg").attr("width", width()).attr("height", height(item) + (printing() ? STEP : 0));
+  const times = scale.ticks(Math.max(2, width() / 110));
   const [from, to] = scale.domain().map(Number).map((ms) => ms / 1000);
   const wanted = filters.state.value;
   const held = current !== null && current.row === index && row.contains(document.activeElement) ? current.mark : -1;
@@ -159,13 +190,15 @@ async function paintRow(index, row) {
     && (!wanted || m.st === wanted || (wanted === "both" && (m.st === "bad" || m.st === "unknown"))));
   visible.sort((a, b) => RANK[a.st] - RANK[b.st] || a.id - b.id);  // what matters is drawn on top
   const under = svg.select("g.under");
-  under.selectAll("line.grid").data(scale.ticks(Math.max(2, width() / 110))).join("line").attr("class", "grid")
+  under.selectAll("line.grid").data(times).join("line").attr("class", "grid")
     .attr("x1", (d) => scale(d)).attr("x2", (d) => scale(d)).attr("y1", HEAD).attr("y2", height(item) - 4);
+  under.selectAll("text").data(printing() ? times : []).join("text")  // a page may hold this row without the axis
+    .attr("x", (d) => scale(d)).attr("y", height(item) + 8).text(tickText);
   under.selectAll("line.moment").data(moment === null ? [] : [moment]).join("line").attr("class", "moment")
     .attr("x1", (d) => scale(d * 1000)).attr("x2", (d) => scale(d * 1000)).attr("y1", 0).attr("y2", height(item));
   const focus = current !== null && current.row === index ? current.mark : visible.length ? visible[0].id : -1;
   svg.select("g.marks").selectAll("g.mark").data(visible, (m) => m.id).join((enter) => enter.append("g").each(build))
-    .attr("class", (m) => "mark s-" + m.st + (m.o ? " o-" + m.o : "") + (current !== null && current.row === index && current.mark === m.id ? " current" : ""))
+    .attr("class", (m) => "mark s-" + m.st + (m.o ? " o-" + m.o : "") + (isPoint(m) ? " point" : "") + (current !== null && current.row === index && current.mark === m.id ? " current" : ""))
     .attr("tabindex", (m) => (m.id === focus ? 0 : -1))
     .attr("transform", (m) => "translate(0," + place(m, item) + ")").each(shape).order();
   row.dataset.ready = "1";
@@ -179,32 +212,31 @@ function build(mark) {
   if (text) group.append("text").attr("class", "sign").attr("aria-hidden", "true").text(text);
 }
 const sign = (mark) => (mark.o === "store" ? "◧" : mark.o === "api" ? "◨" : mark.k === "retry" ? "↻" : "") + SIGNS[mark.st];
+const isPoint = (mark) => mark.e === mark.s;
 function shape(mark) {
-  const group = d3.select(this), x = scale(mark.s * 1000), limit = width() + 20;
-  const open = mark.e === null;
-  const right = Math.min(limit, open ? scale((until + pad / 2) * 1000) : scale(mark.e * 1000));
-  const left = Math.max(-20, x), point = !open && mark.e === mark.s;
-  const w = point ? 0 : Math.max(MIN_WIDTH, right - left);
-  let path, middle = x;
-  if (point) path = glyph(mark, x);
-  else {
-    middle = left + Math.min(w, 40) / 2;
-    path = open ? "M" + left + ",1H" + (left + w - 4) + "l4," + BAR / 2 + "l-4," + BAR / 2 + "H" + left + "Z" : "M" + left + ",1H" + (left + w) + "V" + (BAR + 1) + "H" + left + "Z";
-  }
-  group.select("path.shape").attr("d", path);
-  const narrow = !point && w < 12;
-  group.select("text.sign").attr("x", narrow ? left + w + 6 : middle).attr("y", BAR - 1).classed("out", narrow);
+  const group = d3.select(this), open = mark.e === null, point = isPoint(mark), words = sign(mark);
+  const left = Math.max(-20, scale(mark.s * 1000));
+  const end = Math.min(width() + 20, scale((open ? until + pad / 2 : mark.e) * 1000));
+  const w = Math.max(MIN_WIDTH, end - left);
+  group.select("path.shape").attr("d", point ? glyph(mark, left) : bar(left, w, open, mark.k === "retry"));
+  const fits = point || w >= CHARACTER * words.length + 4;  // a narrow bar says only how it stands
+  group.select("text.sign").text(fits ? words : SIGNS[mark.st]).attr("x", point ? left : left + Math.min(w, 40) / 2).attr("y", BAR - 1);
   if (mark.t !== null) {
     const start = Math.max(left, scale(mark.t * 1000));
     group.select("rect.hatch").attr("x", start).attr("y", 1).attr("height", BAR).attr("width", Math.max(2, left + w - start));
   }
 }
+function bar(left, w, open, slanted) {
+  const right = left + w, half = BAR / 2;
+  return "M" + left + "," + (BAR + 1) + "L" + (left + (slanted ? Math.min(4, w / 2) : 0)) + ",1H"
+    + (open ? right - 4 + "l4," + half + "l-4," + half : right + "V" + (BAR + 1)) + "Z";
+}
 function glyph(mark, x) {
-  const h = BAR / 2, y = 1 + h;
-  if (mark.k === "tick") return "M" + (x - 4) + ",1h8l-4," + BAR + "Z";
+  const y = 1 + BAR / 2, loud = SIGNS[mark.st] !== "", size = loud ? 6 : 4;
+  if (mark.k === "tick") return "M" + (x - size) + ",1h" + 2 * size + "l" + -size + "," + BAR + "Z";
   if (mark.k === "missing event") return "M" + x + "," + (y - 7) + "l7,7l-7,7l-7,-7Z";
-  if (mark.l === LANES.indexOf("events")) return "M" + (x - 4) + "," + y + "a4,4 0 1 0 8,0a4,4 0 1 0 -8,0Z";
-  if (mark.st === "bad") return "M" + (x - 6) + "," + (y - 6) + "h12v12h-12Z";
+  if (mark.l === LANES.indexOf("events")) return "M" + (x - size) + "," + y + "a" + size + "," + size + " 0 1 0 " + 2 * size + ",0a" + size + "," + size + " 0 1 0 " + -2 * size + ",0Z";
+  if (loud) return "M" + (x - 6) + "," + (y - 6) + "h12v12h-12Z";
   return "M" + x + "," + (y - 6) + "l6,12h-12Z";
 }
 function label(mark) {
@@ -215,11 +247,11 @@ function label(mark) {
 }
 
 // --- evidence ----------------------------------------------------------------------------------------------------
-function openEvidence(title, paragraphs, pieces) {
+function openEvidence(title, paragraphs, pieces, none) {
   $("evidence-title").textContent = title;
   const body = $("evidence-body");
   body.replaceChildren(...paragraphs.filter(Boolean).map((text) => element("p", {}, text)));
-  if (!pieces.length) body.append(element("p", {}, "There is nothing recorded to show for this."));
+  if (!pieces.length) body.append(element("p", {}, none || "There is nothing recorded to show for this."));
   for (const piece of pieces) {
     const figure = element("figure");
     figure.append(element("figcaption", {}, piece.what + " (" + piece.where + ")" + (piece.text ? ": " + piece.text : "")));
@@ -241,8 +273,9 @@ function openEvidence(title, paragraphs, pieces) {
 async function openMark(index, id) {
   const data = await cell(index), mark = data.marks.find((m) => m.id === id);
   choose(index, mark, false);
-  remember(mark.s, overview.cells[index].volume);
-  openEvidence(mark.n, [label(mark), mark.j ? "Job " + mark.j : ""], mark.v.map((number) => data.excerpts[number]));
+  remember(mark.s, index);
+  const left = overview.runs[overview.cells[index].run].shortened ? "This report is so large that it carries only the first evidence of what speaks against the run or is not known. The history has the rest." : "";
+  openEvidence(mark.n, [label(mark), mark.j ? "Job " + mark.j : ""], mark.v.map((number) => data.excerpts[number]), left);
 }
 async function openCheck(index, name) {
   const data = await cell(index), check = data.checks.find((item) => item.check === name);
@@ -310,7 +343,7 @@ rowsBox.addEventListener("keydown", (event) => {
 rowsBox.addEventListener("click", (event) => {
   const node = event.target.closest("g.mark");
   if (node) openMark(Number(node.closest(".row").dataset.row), Number(node.dataset.mark));
-  else if (event.target.closest("svg")) remember(Number(scale.invert(event.clientX - rowsBox.getBoundingClientRect().left - LEFT)) / 1000, "");
+  else if (event.target.closest(".row svg")) remember(Number(scale.invert(event.clientX - rowsBox.getBoundingClientRect().left - LEFT)) / 1000, Number(event.target.closest(".row").dataset.row));
 });
 rowsBox.addEventListener("focusin", (event) => {
   const node = event.target.closest("g.mark");
@@ -337,10 +370,10 @@ document.addEventListener("click", (event) => {
   else if (button.dataset.check) openCheck(Number(button.dataset.index), button.dataset.check);
   else if (button.dataset.volume !== undefined) openCell(Number(button.dataset.volume));
 });
-function remember(seconds, volume) {
+function remember(seconds, index) {
   moment = seconds;
-  const words = new URLSearchParams({t: new Date(seconds * 1000).toISOString()});
-  if (volume) words.set("v", volume);
+  const words = new URLSearchParams({t: new Date(seconds * 1000).toISOString(), v: overview.cells[index].volume});
+  if (overview.runs.length > 1) words.set("r", overview.cells[index].run + 1);
   history.replaceState(null, "", "#" + words);
   schedule();
 }
@@ -349,7 +382,8 @@ function follow() {
   const time = Date.parse(words.get("t") || "");
   if (Number.isNaN(time)) return;
   moment = time / 1000;
-  const at = overview.cells.findIndex((item) => item.volume === words.get("v"));
+  const run = words.get("r");
+  const at = overview.cells.findIndex((item) => item.volume === words.get("v") && (run === null || item.run === Number(run) - 1));
   if (at >= 0 && overview.cells[at].run !== Number(filters.run.value)) { filters.run.value = String(overview.cells[at].run); changeRun(); }
   const place = shown.findIndex((entry) => entry.index === at);
   if (place >= 0) rowsBox.scrollTop = offsets[place];
@@ -368,8 +402,9 @@ $("evidence-close").addEventListener("click", () => $("evidence").close());
 rowsBox.addEventListener("scroll", draw, {passive: true});
 addEventListener("resize", () => { applyZoom(() => {}); sync(); draw(); });
 addEventListener("hashchange", follow);
-addEventListener("beforeprint", () => { document.documentElement.dataset.print = "1"; draw(); });
-addEventListener("afterprint", () => { delete document.documentElement.dataset.print; draw(); });
+function layOut() { base.range([0, width()]); scale = printing() ? base.copy() : transform.rescaleX(base); paintAxis(); draw(); repaint(); }
+addEventListener("beforeprint", () => { document.documentElement.dataset.print = "1"; layOut(); });
+addEventListener("afterprint", () => { delete document.documentElement.dataset.print; layOut(); });
 chooseRun();
 base.range([0, width()]);
 applyZoom(() => {});

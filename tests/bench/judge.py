@@ -63,7 +63,8 @@ def _line(across: list[float], up: list[float]) -> tuple[float, float, float]:
     return slope, start, 1 - rest / sum((y - height) ** 2 for y in up)
 
 
-def _minutes(_expression: str, since: datetime, until: datetime) -> tuple[datetime, ...]:
+def every_minute(_expression: str, since: datetime, until: datetime) -> tuple[datetime, ...]:
+    """The ticks of the generated schedules."""
     tick = since.replace(second=0, microsecond=0)
     first = tick if tick >= since else tick + timedelta(minutes=1)
     return tuple(first + timedelta(minutes=n) for n in range(int((until - first) / timedelta(minutes=1)) + 1))
@@ -75,7 +76,7 @@ def _measured(volumes: int) -> dict[str, object]:
     records = sum(1 for _record in history.records)
     making = time.process_time() - begun
     begun = time.process_time()
-    verdict = judge(history, profiles=profile, ticks=_minutes).verdict
+    verdict = judge(history, profiles=profile, ticks=every_minute).verdict
     seconds = time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"verdict": verdict, "records": records, "making": making, "seconds": seconds, "peak": peak}

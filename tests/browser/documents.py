@@ -54,7 +54,7 @@ class _Maker:
             "verdict": "fail", "reason": self.text, "cells": cells,
             "timeline": {
                 "schema": "longhorn.qa/timeline/1", "since": _time(0), "until": _time(60 * self.invocations + 30),
-                "gaps": [gap], "cells": lanes, "excerpts": self.excerpts,
+                "shortened": False, "gaps": [gap], "cells": lanes, "excerpts": self.excerpts,
             },
         }  # fmt: skip
 

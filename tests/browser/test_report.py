@@ -176,6 +176,7 @@ def test_keyboard_zooms_and_pans(open_report: Open, key: str, shift: bool) -> No
 
 def test_mouse_hovers_zooms_and_drags(open_report: Open) -> None:
     page = open_report(document(volumes=1, invocations=11))
+    page.run("document.getElementById('axis').scrollIntoView()")
     x, y = page.run(
         "(() => { const b = document.querySelector('g.mark[data-kind=job]').getBoundingClientRect();"
         " return [b.x + 2, b.y + 4]; })()"
@@ -184,11 +185,11 @@ def test_mouse_hovers_zooms_and_drags(open_report: Open) -> None:
     page.wait("!document.getElementById('tip').hidden")
     assert "Job qa-" in page.run("document.getElementById('tip').textContent")
     whole = page.run("document.getElementById('window').textContent")
-    page.send("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=-400, modifiers=2)
+    page.send("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=-100, modifiers=2)
     page.wait(f"document.getElementById('window').textContent !== {json.dumps(whole)}")
     zoomed = page.run("document.getElementById('window').textContent")
     for kind, dx in (("mousePressed", 300), ("mouseMoved", 200), ("mouseReleased", 200)):
-        page.send("Input.dispatchMouseEvent", type=kind, x=x + dx, y=y + 150, button="left", buttons=1, clickCount=1)
+        page.send("Input.dispatchMouseEvent", type=kind, x=x + dx, y=y + 60, button="left", buttons=1, clickCount=1)
     page.wait(f"document.getElementById('window').textContent !== {json.dumps(zoomed)}")
 
 
@@ -263,12 +264,40 @@ def test_two_runs_are_compared_and_each_has_its_lanes(open_report: Open) -> None
     assert page.complaints() == []
 
 
+def test_two_runs_with_the_same_volumes_are_told_apart(open_report: Open) -> None:
+    page = open_report(two_runs(), fragment="#t=2026-11-23T08:05:00Z&v=qa-a1b2c3-001&r=2")
+    captions = page.run("[...document.querySelectorAll('#checks caption')].map((c) => c.textContent)")
+    assert captions == [f"Run {n}, volumes 1 to 3 of 3" for n in ("1, before: v1.0.0", "2, after: v1.0.1")]
+    page.wait("document.getElementById('run-filter').value === '1'")
+    page.click("g.mark[data-kind=job]")
+    page.wait("location.hash.includes('r=2')")
+
+
+def test_large_report_says_why_evidence_is_not_there(open_report: Open) -> None:
+    report = document(volumes=2, invocations=11)
+    report["runs"][0]["timeline"]["shortened"] = True
+    for mark in report["runs"][0]["timeline"]["cells"][0]["marks"]:
+        mark["evidence"] = []
+    page = open_report(report)
+    page.click("g.mark[data-kind=job]")
+    page.wait("document.getElementById('evidence').open")
+    assert "The history has the rest" in page.run("document.getElementById('evidence-body').innerText")
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing(open_report: Open, dark: bool) -> None:
     page = open_report(document(volumes=3, invocations=11), dark=dark)
     assert violations(page) == []
     page.click("button[data-check=job-succeeded]")
     page.wait("document.getElementById('evidence').open")
+    assert violations(page) == []
+
+
+def test_axe_finds_nothing_at_500_volumes_or_on_a_telephone(open_report: Open) -> None:
+    page = open_report(document(volumes=500, invocations=3))
+    assert violations(page) == []
+    page.send("Emulation.setDeviceMetricsOverride", width=420, height=900, deviceScaleFactor=1, mobile=False)
+    page.settle()
     assert violations(page) == []
 
 
@@ -287,6 +316,10 @@ def test_verdicts_and_states_do_not_rest_on_colour(open_report: Open) -> None:
         ("unknown", "?"),
     }
     assert set(page.run("[...document.querySelectorAll('td button')].map((b) => b.textContent[0])")) == {"✓", "✗", "?"}
+    explained = page.run("document.querySelector('#checks-title + .hint').textContent")
+    assert [
+        sign for sign in ("✓ pass", "✗ fail", "✗ known", "? inconclusive", "– not applicable") if sign not in explained
+    ] == []
 
 
 def test_hostile_text_is_only_text(open_report: Open) -> None:
@@ -306,6 +339,66 @@ def test_hostile_text_is_only_text(open_report: Open) -> None:
     assert page.requests() == []
 
 
+@pytest.mark.parametrize("width", [420, 1280, 1920], ids=["telephone", "laptop", "desk"])
+def test_nothing_sticks_out(open_report: Open, width: int) -> None:
+    page = open_report(document(volumes=4, invocations=11, name="-with-a-name-as-long-as-they-come-in-a-cluster"))
+    page.send("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False)
+    page.settle()
+    assert page.run("document.documentElement.scrollWidth") <= width
+    cut = page.run(
+        "[...document.querySelectorAll('td button, tbody th, .tools > *')]"
+        ".filter((b) => b.scrollWidth > b.clientWidth + 1).map((b) => b.textContent)"
+    )
+    assert cut == []
+
+
+@pytest.mark.parametrize("invocations", [11, 100], ids=["wide marks", "narrow marks"])
+def test_sign_of_a_mark_lies_within_it(open_report: Open, invocations: int) -> None:
+    page = open_report(document(volumes=2, invocations=invocations))
+    outside = page.run(
+        """[...document.querySelectorAll('g.mark')].filter((m) => {
+          const sign = m.querySelector('.sign');
+          if (!sign || !sign.textContent) return false;
+          const a = sign.getBBox(), b = m.querySelector('.shape').getBBox();
+          return a.x < b.x - 1.5 || a.x + a.width > b.x + b.width + 1.5;
+        }).map((m) => m.getAttribute('aria-label'))"""
+    )
+    assert outside == []
+
+
+def test_legend_has_every_look_of_a_mark(open_report: Open) -> None:
+    page = open_report(document(volumes=2, invocations=11))
+    look = "(n) => [...n.classList].filter((c) => /^[so]-/.test(c)).join(' ')"
+    marks = set(page.run(f"[...document.querySelectorAll('g.mark')].map({look}).flatMap((c) => c.split(' '))"))
+    legend = set(page.run(f"[...document.querySelectorAll('.legend svg')].map({look}).flatMap((c) => c.split(' '))"))
+    assert {"s-ok", "s-bad", "s-unknown", "o-store", "o-api"} <= marks <= legend
+    assert page.run("document.querySelectorAll('.legend .hatch').length") == 1
+    style = "(n) => { const s = getComputedStyle(n); return [s.fill, s.stroke, s.fillOpacity].join(); }"
+    for state in ("ok", "bad", "unknown"):
+        shown, explained = (
+            page.run(f"({style})(document.querySelector('{where} .shape'))")
+            for where in (f"g.mark.s-{state}:not(.o-api):not(.o-store)", f".legend .s-{state}")
+        )
+        assert shown == explained
+
+
+def test_span_of_a_deletion_is_hatched_from_when_it_began(open_report: Open) -> None:
+    page = open_report(document(volumes=1, invocations=11))
+    hatch, shape = page.run(
+        "(() => { const m = [...document.querySelectorAll('g.mark')].find((m) => m.querySelector('.hatch'));"
+        " return ['.hatch', '.shape'].map((c) => m.querySelector(c).getBBox()).map((b) => [b.x, b.x + b.width]); })()"
+    )
+    assert shape[0] < hatch[0] < hatch[1] == pytest.approx(shape[1])
+    assert "Being deleted since 2026-11-23 08:09:20" in page.run(
+        "document.querySelector('g.mark:has(.hatch)').getAttribute('aria-label')"
+    )
+
+
+def test_axis_has_hours_of_a_day(open_report: Open) -> None:
+    page = open_report(document(volumes=1, invocations=11))
+    assert page.run("document.querySelector('#axis text').textContent") == "08:00"
+
+
 def test_policy_stops_a_script_that_got_in(open_report: Open) -> None:
     page = open_report(document(volumes=1, invocations=1))
     with pytest.raises(PageError, match="TrustedScript"):
@@ -317,20 +410,51 @@ def test_policy_stops_a_script_that_got_in(open_report: Open) -> None:
 
 
 def test_hundreds_of_volumes_keep_the_page_small(open_report: Open) -> None:
-    page = open_report(document(volumes=300, invocations=3))
+    page = open_report(document(volumes=500, invocations=3))
     assert page.run("document.querySelectorAll('.row').length") < 40
     page.run("document.getElementById('rows').scrollTop = 1e9")
     page.settle()
-    page.wait("document.querySelector('.row[aria-label^=\"qa-a1b2c3-299\"]')")
+    page.wait("document.querySelector('.row[aria-label^=\"qa-a1b2c3-499\"]')")
     assert page.run("document.querySelectorAll('.row').length") < 40
 
 
-def test_prints(open_report: Open) -> None:
-    page = open_report(document(volumes=4, invocations=11))
-    made = page.send("Page.printToPDF", landscape=True)
-    assert len(made["data"]) > 20_000
-    page.send("Emulation.setEmulatedMedia", media="print")
+@pytest.mark.parametrize(
+    ("volumes", "printed", "dark"),
+    [(4, 4, False), (4, 4, True), (70, 59, False)],
+    ids=["few", "few, from dark mode", "more than fit"],
+)
+def test_prints_with_its_lanes(open_report: Open, volumes: int, printed: int, dark: bool) -> None:
+    report = document(volumes=volumes, invocations=11)
+    page = open_report(report, dark=dark)
+    page.wait("document.documentElement.dataset.printable === '1'")
+    page.send("Emulation.setEmulatedMedia", media="print", features=[])
+    found = page.run(
+        """(() => { dispatchEvent(new Event('beforeprint'));  // a browser prints what is there when this returns
+          return [...document.querySelectorAll('.row')].map((row) => [row.getAttribute('aria-label').split(',')[0],
+            row.querySelectorAll('g.mark').length, row.getBoundingClientRect().top]); })()"""
+    )
+    marks = {cell["volume"]: len(cell["marks"]) for cell in report["runs"][0]["timeline"]["cells"]}
+    assert [(name, count) for name, count, _top in found[1:]] == list(marks.items())[:printed]
+    tops = [top for _name, _count, top in found]
+    assert tops == sorted(set(tops))
+    note = "" if printed == volumes else f"The lanes of {printed} of {volumes} volumes are printed."
+    assert page.run("document.getElementById('print-note').textContent").startswith(note)
     assert page.run("getComputedStyle(document.querySelector('.tools')).display") == "none"
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.send("Emulation.setDeviceMetricsOverride", width=1000, height=1000, deviceScaleFactor=1, mobile=False)
+    assert page.run("document.documentElement.scrollWidth") <= 1000
+    assert page.run("document.querySelector('#checks').scrollWidth") <= 1000
+    assert len(page.send("Page.printToPDF", preferCSSPageSize=True)["data"]) > 20_000
+
+
+def test_after_printing_the_page_is_as_before(open_report: Open) -> None:
+    page = open_report(document(volumes=70, invocations=3))
+    shown = "[...document.querySelectorAll('.row')].map((row) => [row.dataset.row, row.getBoundingClientRect().top])"
+    before = page.run(shown)
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    page.run("dispatchEvent(new Event('afterprint'))")
+    page.settle()
+    assert page.run(shown)[: len(before)] == before
 
 
 def test_without_lanes_there_is_still_a_report(open_report: Open) -> None:

@@ -119,9 +119,13 @@ def _log_lines(log: LogFile, evidence: Evidence) -> list[Piece]:
 
 def _match_in(line: Line, text: str) -> str:
     """The evidence's words as the log's line has them, which may be quoted there; else the whole line."""
-    for words in (text, quote(text)[1:-1], quote(line.message)[1:-1] if line.message else ""):
+    if text and line.message.startswith(text):
+        text = line.message  # evidence keeps the beginning of a long message
+    for words in (text, line.message):
         if words and words in line.text:
             return words
+        if words and (quoted := quote(words)[1:-1]) in line.text:
+            return quoted
     return line.text
 
 

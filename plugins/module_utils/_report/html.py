@@ -22,13 +22,18 @@ from datetime import datetime
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets import PROGRAM, STYLE, TEMPLATE
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets_d3 import LIBRARY
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import LANES
-from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import xml_text
+from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, xml_text
 
 Document = dict[str, t.Any]
 
 SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive", "broken": "✗ broken"}
-MAX_ROWS = 8  # of one lane: what overlaps more is drawn over
+MAX_ROWS = 16  # of one lane: what overlaps more is drawn over, and the lane's name says how much
+MAX_FINDINGS = 20
+
+_SHORT = {**SIGNS, "inconclusive": "?"}  # where eleven columns stand side by side
+_WIDTH = 400  # characters of a finding
 
 _PART = 50  # rows of the table of checks
 
@@ -42,7 +47,9 @@ def page(document: Document) -> str:
         "@CSP@": _policy(),
         "@TITLE@": _escape(f"{document['verdict']}: longhorn.qa report"),
         "@HEADER@": "\n".join(_header(document)),
-        "@BODY@": "\n".join([*_changes(document), *_table(cells), *_controls(document, cells)]),
+        "@BODY@": "\n".join(
+            [*_changes(document), *_findings(document), *_table(document, cells), *_controls(document, cells)]
+        ),
         "@DATA@": "\n".join(_data(document, cells)),
         "@STYLE@": STYLE,
         "@LIBRARY@": LIBRARY,
@@ -65,7 +72,7 @@ def _hash(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape(xml_text(text), quote=True)
+    return html.escape(no_formula(xml_text(text)), quote=True)
 
 
 class _Cell(t.NamedTuple):
@@ -105,12 +112,24 @@ def _faults(cell: Document) -> str:
 def _header(document: Document) -> Iterator[str]:
     verdict = document["verdict"]
     yield f'<h1><span class="verdict {verdict}">{SIGNS[verdict]}</span> longhorn.qa report</h1>'
-    for run in document["runs"]:
+    yield '<div class="runs">'
+    for place, run in enumerate(document["runs"]):
+        yield "<div>"
+        if len(document["runs"]) > 1:
+            yield f"<h2>{_escape(_run_name(document, place))}</h2>"
         yield '<dl class="facts">'
         for name, value in _facts(document, run):
             if value:
                 yield f"<dt>{_escape(name)}</dt><dd>{_escape(value)}</dd>"
-        yield "</dl>"
+        yield "</dl></div>"
+    yield "</div>"
+
+
+def _run_name(document: Document, place: int) -> str:
+    """How a reader tells runs apart: two of them are compared."""
+    run = document["runs"][place]
+    when = (", before", ", after")[place] if len(document["runs"]) == 2 else ""
+    return f"Run {place + 1}{when}: {run['release'] or run['history']}"
 
 
 def _facts(document: Document, run: Document) -> Iterator[tuple[str, str]]:
@@ -169,26 +188,51 @@ def _changes(document: Document) -> Iterator[str]:
     yield "</tbody></table></div></section>"
 
 
+def _findings(document: Document) -> Iterator[str]:
+    """Why a run is not a pass, in plain words, also on paper and without a program."""
+    every = [(place, item) for place, run in enumerate(document["runs"]) for item in findings(run)]
+    if not every:
+        return
+    yield '<section aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2><ul class="findings">'
+    for place, item in every[:MAX_FINDINGS]:
+        first = item.first
+        run = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
+        count = f"{run}{len(item.checks)} of {len(document['runs'][place]['cells'])} volumes"
+        known = [f"known issue {item.known_issue}"] if item.known_issue else []
+        more = "".join(f"<p>{_escape(text)}</p>" for text in (*known, first["advice"]) if text)
+        yield (
+            f'<li><span class="{item.verdict}">{SIGNS[item.verdict]}</span> <b>{_escape(item.check)}</b>, '
+            f"{_escape(count)}. {_escape(first['volume'])}: {_escape(clipped(first['summary'], _WIDTH))}{more}</li>"
+        )
+    if len(every) > MAX_FINDINGS:
+        yield f"<li>and {len(every) - MAX_FINDINGS} more, see the table</li>"
+    yield "</ul></section>"
+
+
 def _names(cells: Iterable[_Cell]) -> list[str]:
     return list(dict.fromkeys(check["check"] for item in cells if item.cell for check in item.cell["checks"]))
 
 
-def _table(cells: Sequence[_Cell]) -> Iterator[str]:
+def _table(document: Document, cells: Sequence[_Cell]) -> Iterator[str]:
     """In parts, because a browser lays out only those that are in sight, and never one table of thousands of cells."""
     names = _names(cells)
-    rows = [(index, item, item.cell) for index, item in enumerate(cells) if item.cell is not None]
     yield '<section aria-labelledby="checks-title"><h2 id="checks-title">Checks</h2>'
-    hint = "One row for each volume; a button opens the evidence. An upstream issue explains a failure that is known."
-    yield f'<p class="hint">{hint}</p>'
+    yield (
+        '<p class="hint">One row for each volume; a button opens the evidence. ✓ pass, ✗ fail, '
+        "✗ known: a failure that an upstream issue explains, ? inconclusive, – not applicable.</p>"
+    )
     yield '<div class="scroll" id="checks" role="group" tabindex="0" aria-labelledby="checks-title">'
-    for start in range(0, len(rows), _PART):
-        part = rows[start : start + _PART]
-        yield from _part(part, names, f"volumes {start + 1} to {start + len(part)} of {len(rows)}")
+    for place in range(len(document["runs"])):
+        rows = [(index, item, item.cell) for index, item in enumerate(cells) if item.cell and item.run == place]
+        name = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
+        for start in range(0, len(rows), _PART):
+            part = rows[start : start + _PART]
+            yield from _part(part, names, f"{name}volumes {start + 1} to {start + len(part)} of {len(rows)}")
     yield "</div></section>"
 
 
 def _part(rows: Sequence[tuple[int, _Cell, Document]], names: Sequence[str], caption: str) -> Iterator[str]:
-    yield f'<div class="part"><table><caption>{caption}</caption><thead><tr>'
+    yield f'<div class="part"><table><caption>{_escape(caption)}</caption><thead><tr>'
     yield '<th scope="col" class="c-volume">volume</th><th scope="col" class="c-verdict">verdict</th>'
     yield "".join(f'<th scope="col" data-check-column="{_escape(name)}">{_escape(name)}</th>' for name in names)
     yield "</tr></thead><tbody>"
@@ -216,7 +260,7 @@ def _check(index: int, volume: str, check: Document | None) -> str:
         return '<span class="not_applicable">– n/a</span>'
     name, verdict = _escape(check["check"]), check["verdict"]
     known = ", a known issue" if check["known_issue"] else ""
-    shown = "✗ known" if known else SIGNS[verdict]
+    shown = "✗ known" if known else _SHORT[verdict]
     return (
         f'<button type="button" class="{verdict}" data-check="{name}" data-index="{index}" '
         f'aria-label="{name} of {volume}: {verdict}{known}, show the evidence">{shown}</button>'
@@ -227,9 +271,7 @@ def _controls(document: Document, cells: Sequence[_Cell]) -> Iterator[str]:
     yield '<div class="tools" role="search" aria-label="Filters">'
     hidden = " hidden" if len(document["runs"]) < 2 else ""
     yield f"<label{hidden}>Run "
-    runs = [
-        (str(place), f"{place + 1}: {run['release'] or run['history']}") for place, run in enumerate(document["runs"])
-    ]
+    runs = [(str(place), _run_name(document, place)) for place in range(len(document["runs"]))]
     yield _select("run-filter", runs or [("0", "none")]) + "</label>"
     yield '<label>Volume <input id="volume-filter" type="search" placeholder="part of a name"></label>'
     yield (
@@ -245,14 +287,21 @@ def _select(name: str, options: Iterable[tuple[str, str]]) -> str:
     return f'<select id="{name}">{shown}</select>'
 
 
+_NO_TIME = {"since": 0.0, "until": 1.0, "shortened": False}
+
+
 # --- data -------------------------------------------------------------------------------------------------------------
 def _data(document: Document, cells: Sequence[_Cell]) -> Iterator[str]:
     runs = [
-        {"since": _seconds(run["timeline"]["since"]), "until": _seconds(run["timeline"]["until"])}
+        {
+            "since": _seconds(run["timeline"]["since"]),
+            "until": _seconds(run["timeline"]["until"]),
+            "shortened": run["timeline"]["shortened"],
+        }
         if run["timeline"]
-        else {"since": 0.0, "until": 1.0}
+        else _NO_TIME
         for run in document["runs"]
-    ] or [{"since": 0.0, "until": 1.0}]
+    ] or [_NO_TIME]
     packed = [_pack(item) for item in cells]
     overview = {
         "runs": runs,
@@ -284,25 +333,26 @@ def _json(value: t.Any) -> str:
 
 
 def _pack(item: _Cell) -> tuple[list[list[int]], Document]:
-    """A cell's lanes with their heights, and its data with only the excerpts it needs."""
+    """A cell's lanes, each with its height and how many marks had no room, and its data with the excerpts it needs."""
     lanes: list[list[int]] = []
     rows: dict[int, int] = {}
     for place, name in enumerate(LANES):
         own = [number for number, mark in enumerate(item.marks) if mark["lane"] == name]
         if own:
-            used = _stack(item.marks, own, rows) if name in _STACKED else 1
-            lanes.append([place, used])
+            used, over = _stack(item.marks, own, rows) if name in _STACKED else (1, 0)
+            lanes.append([place, used, over])
     kept: dict[int, int] = {}
-    marks = [_mark(number, mark, rows.get(number, 0), kept) for number, mark in enumerate(item.marks)]
+    marks = _columns([_mark(mark, rows.get(number, 0), kept) for number, mark in enumerate(item.marks)])
     checks = [_packed_check(check, item.pieces, kept) for check in (item.cell["checks"] if item.cell else [])]
     excerpts = [_excerpt(item.excerpts[number]) for number in kept]
     jobs = [_invocation(one) for one in (item.cell["invocations"] if item.cell else [])]
     return lanes, {"marks": marks, "excerpts": excerpts, "checks": checks, "invocations": jobs}
 
 
-def _stack(marks: list[Document], own: list[int], rows: dict[int, int]) -> int:
-    """Marks that overlap go below each other, up to ``MAX_ROWS``; tells how many rows that takes."""
+def _stack(marks: list[Document], own: list[int], rows: dict[int, int]) -> tuple[int, int]:
+    """Marks that overlap go below each other, up to ``MAX_ROWS``; tells the rows, and how many marks lie on others."""
     ends: list[float] = []
+    over = 0
     for number in own:
         start = _seconds(marks[number]["start"])
         end = _seconds(marks[number]["end"]) if marks[number]["end"] is not None else float("inf")
@@ -312,14 +362,19 @@ def _stack(marks: list[Document], own: list[int], rows: dict[int, int]) -> int:
                 ends.append(end)
             else:
                 place = min(range(MAX_ROWS), key=lambda row: ends[row])
+                over += 1
         ends[place] = max(end, ends[place] if ends[place] != float("inf") else end)
         rows[number] = place
-    return max(1, len(ends))
+    return max(1, len(ends)), over
 
 
-def _mark(number: int, mark: Document, row: int, kept: dict[int, int]) -> Document:
+def _columns(rows: Sequence[Document]) -> Document:
+    """Like beside like, which compresses to two thirds."""
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _mark(mark: Document, row: int, kept: dict[int, int]) -> Document:
     return {
-        "id": number,
         "l": LANES.index(mark["lane"]),
         "r": row,
         "s": _seconds(mark["start"]),

@@ -7,7 +7,7 @@ import typing as t
 from xml.etree import ElementTree  # writing only; nothing is parsed here
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
-from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import xml_text
+from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import no_formula, xml_text
 
 Inconclusive = t.Literal["error", "failure", "skipped"]
 
@@ -15,12 +15,14 @@ Inconclusive = t.Literal["error", "failure", "skipped"]
 def junit(document: Document, *, inconclusive: Inconclusive = "error") -> str:
     """The XML text. ``inconclusive`` says what a check without an answer is to be for whoever counts."""
     root = ElementTree.Element("testsuites", name="longhorn.qa")
-    for run in document["runs"]:
+    for place, run in enumerate(document["runs"], start=1):
+        # Dashboards take two cases of one name for the same one, and keep the last.
+        prefix = f"run {place}/" if len(document["runs"]) > 1 else ""
         for cell in run["cells"]:
-            _suite(root, run, cell, inconclusive=inconclusive)
+            _suite(root, run, cell, prefix=prefix, inconclusive=inconclusive)
         if not run["cells"]:
             suite = ElementTree.SubElement(root, "testsuite", _counts(run["history"], 1, errors=1))
-            case = ElementTree.SubElement(suite, "testcase", name="run", classname=xml_text(run["history"]))
+            case = ElementTree.SubElement(suite, "testcase", name="run", classname=_shown(run["history"]))
             ElementTree.SubElement(
                 case, "error", type="broken", message=xml_text(run["reason"] or "nothing was judged")
             )
@@ -28,11 +30,13 @@ def junit(document: Document, *, inconclusive: Inconclusive = "error") -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: ElementTree.Element, run: Document, cell: Document, *, inconclusive: Inconclusive) -> None:
+def _suite(
+    root: ElementTree.Element, run: Document, cell: Document, *, prefix: str, inconclusive: Inconclusive
+) -> None:
     checks = cell["checks"]
     elements = [_element(check["verdict"], inconclusive) for check in checks]
     counts = _counts(
-        cell["volume"],
+        prefix + cell["volume"],
         len(checks),
         failures=elements.count("failure"),
         errors=elements.count("error"),
@@ -45,12 +49,12 @@ def _suite(root: ElementTree.Element, run: Document, cell: Document, *, inconclu
     for name in ("task", "cronjob", "engine_image"):
         ElementTree.SubElement(properties, "property", name=name, value=xml_text(str(cell[name])))
     for check in checks:
-        _case(suite, check, inconclusive=inconclusive)
+        _case(suite, check, name=prefix + cell["volume"], inconclusive=inconclusive)
 
 
 def _counts(name: str, tests: int, *, failures: int = 0, errors: int = 0, skipped: int = 0) -> dict[str, str]:
     return {
-        "name": xml_text(name),
+        "name": _shown(name),
         "tests": str(tests),
         "failures": str(failures),
         "errors": str(errors),
@@ -62,19 +66,24 @@ def _element(verdict: str, inconclusive: Inconclusive) -> str:
     return {"fail": "failure", "inconclusive": inconclusive, "not_applicable": "skipped"}.get(verdict, "")
 
 
-def _case(suite: ElementTree.Element, check: Document, *, inconclusive: Inconclusive) -> None:
-    case = ElementTree.SubElement(suite, "testcase", name=check["check"], classname=xml_text(check["volume"]))
+def _case(suite: ElementTree.Element, check: Document, *, name: str, inconclusive: Inconclusive) -> None:
+    case = ElementTree.SubElement(suite, "testcase", name=check["check"], classname=_shown(name))
     element = _element(check["verdict"], inconclusive)
     if not element:
         ElementTree.SubElement(case, "system-out").text = _text(check)
         return
     known = check["known_issue"].partition(":")[0] if check["verdict"] == "fail" else ""
-    message = xml_text((f"known issue {known}: " if known else "") + check["summary"])
+    message = _shown((f"known issue {known}: " if known else "") + check["summary"])
     result = ElementTree.SubElement(case, element, message=message)
     if check["verdict"] != "not_applicable":
         if element != "skipped":
             result.set("type", "known issue" if known else check["verdict"])
         result.text = _text(check)
+
+
+def _shown(text: str) -> str:
+    """An attribute, which dashboards put into tables and export."""
+    return no_formula(xml_text(text))
 
 
 def _text(check: Document) -> str:

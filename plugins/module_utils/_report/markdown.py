@@ -7,25 +7,28 @@ Texts of a cluster stand in code spans, where a tracker makes no links, mentions
 from __future__ import annotations
 
 import re
-import typing as t
 from collections.abc import Iterator
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.redact import redacted
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, one_line
 
+MAX_RUNS = 4
 MAX_CELLS = 20
 MAX_CHECKS = 12
 MAX_CHANGES = 20
 _TEXT = 400
-_ORDER = ("fail", "inconclusive")
 
 
 def markdown(document: Document) -> str:
-    """The text, with one finding per check however many volumes have it."""
+    """The text, with one finding however many volumes have it."""
     lines = [f"## longhorn.qa: {document['verdict']}", ""]
-    for run in document["runs"]:
+    runs = document["runs"]
+    for run in runs if len(runs) <= MAX_RUNS else sorted(runs, key=_badness)[:MAX_RUNS]:
         lines += [*_run(run), ""]
+    if len(runs) > MAX_RUNS:
+        lines += [f"and {len(runs) - MAX_RUNS} more runs.", ""]
     lines += _changes(document)
     lines += _replay()
     return "\n".join(lines) + "\n"
@@ -53,10 +56,14 @@ def _run(run: Document) -> Iterator[str]:
         yield from _findings(run)
 
 
+def _badness(item: Document) -> int:
+    return ("broken", "fail", "inconclusive", "pass").index(item["verdict"])
+
+
 def _cells(run: Document) -> Iterator[str]:
     yield "| volume | task | engine image | faults | Jobs | verdict |"
     yield "|---|---|---|---|---|---|"
-    cells = sorted(run["cells"], key=lambda cell: ("broken", "fail", "inconclusive", "pass").index(cell["verdict"]))
+    cells = sorted(run["cells"], key=_badness)
     for cell in cells[:MAX_CELLS]:
         faults = "not stated" if cell["faults"] is None else ", ".join(cell["faults"]) or "none"
         image = code(cell["engine_image"], 100) if cell["engine_image"] else "default"
@@ -70,16 +77,11 @@ def _cells(run: Document) -> Iterator[str]:
 
 
 def _findings(run: Document) -> Iterator[str]:
-    found: dict[tuple[str, str], list[dict[str, t.Any]]] = {}
-    for verdict in _ORDER:
-        for cell in run["cells"]:
-            for check in cell["checks"]:
-                if check["verdict"] == verdict:
-                    found.setdefault((verdict, check["check"]), []).append(check)
-    for (verdict, name), checks in list(found.items())[:MAX_CHECKS]:
-        first = checks[0]
+    every = findings(run)
+    for finding in every[:MAX_CHECKS]:
+        first = finding.first
         yield ""
-        yield f"### {name}: {verdict} for {len(checks)} of {len(run['cells'])} volumes"
+        yield f"### {finding.check}: {finding.verdict} for {len(finding.checks)} of {len(run['cells'])} volumes"
         yield ""
         yield f"{code(first['volume'], 60)}: {code(first['summary'])}"
         for more in (first["known_issue"], first["advice"]):
@@ -91,6 +93,9 @@ def _findings(run: Document) -> Iterator[str]:
         for item in first["evidence"][:3]:
             where = f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")
             yield f"- {code(where, 240)}"
+    if len(every) > MAX_CHECKS:
+        yield ""
+        yield f"and {len(every) - MAX_CHECKS} more findings."
 
 
 def _changes(document: Document) -> list[str]:

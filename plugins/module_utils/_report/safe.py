@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import unicodedata
 
+FORMULA = ("=", "+", "-", "@")
+
 
 def one_line(text: str) -> str:
     """The text without what moves a cursor, colours, reverses or hides: such characters are shown as escapes."""
@@ -20,6 +22,11 @@ def xml_text(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if char == "\n" or (char.isprintable() and _in_xml(char)) else _escape(char) for char in text)
+
+
+def no_formula(text: str) -> str:
+    """The text, quoted if a spreadsheet that it is pasted or imported into would calculate it."""
+    return f"'{text}" if text[:1] in FORMULA and text else text
 
 
 def clipped(text: str, width: int) -> str:

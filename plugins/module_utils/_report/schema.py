@@ -88,6 +88,7 @@ _TIMELINE = _object(
         "schema": {"enum": ["longhorn.qa/timeline/1"]},
         "since": _TEXT,
         "until": _TEXT,
+        "shortened": {"type": "boolean"},
         "gaps": {"type": "array", "items": _MARK},
         "cells": {
             "type": "array",

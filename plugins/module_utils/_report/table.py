@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
-from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, one_line, wrapped
+from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, one_line, wrapped
 
 WIDTH = 100
 MAX_LINES = 200  # a job's output in AWX stays readable, whatever the size of the run
@@ -64,7 +64,7 @@ def _run(run: Document, rows: int) -> list[str]:
     shown = cells if len(cells) <= rows else _worst_first(cells)[:rows]
     for cell in shown:
         marks = {check["check"]: _MARKS[check["verdict"]] for check in cell["checks"]}
-        name = clipped(one_line(cell["volume"]), _CELL_WIDTH - 1).ljust(_CELL_WIDTH)
+        name = clipped(no_formula(one_line(cell["volume"])), _CELL_WIDTH - 1).ljust(_CELL_WIDTH)
         lines.append(name + "".join(marks.get(check, "").rjust(5) for check in _HEADS))
     if len(shown) < len(cells):
         rest = [cell["verdict"] for cell in _worst_first(cells)[rows:]]
@@ -103,7 +103,11 @@ def _remarks(cell: Document) -> list[str]:
     image = cell["engine_image"] or "the default engine image"
     lines = [
         "",
-        *wrapped(f"{cell['volume']}: {cell['task']} with {image}, {len(judged)} Jobs judged", width=WIDTH, indent=""),
+        *wrapped(
+            f"{no_formula(cell['volume'])}: {cell['task']} with {image}, {len(judged)} Jobs judged",
+            width=WIDTH,
+            indent="",
+        ),
     ]
     for check in told:
         text = f"{_MARKS[check['verdict']]} {check['check']}: {check['summary']}"

@@ -18,6 +18,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate impor
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import Index
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement, Judgement
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._report import marks
 from ansible_collections.longhorn.qa.plugins.module_utils._report.excerpts import Excerpts
 from ansible_collections.longhorn.qa.plugins.module_utils._report.lifespans import lives
@@ -25,7 +26,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import M
 
 SCHEMA = "longhorn.qa/timeline/1"
 
+LARGE = 10_000  # marks of a run, beyond which a report carries only the evidence that somebody will ask for
+CARRIED = 100  # pieces of one volume in a large run
+
 _PASSED_PIECES = 6  # of a check that passed: enough to look one up
+_LARGE_PIECES = 12  # of one that did not, in a large run
+_SPEAKING = ("bad", "unknown")
 
 Document = dict[str, t.Any]
 
@@ -43,6 +49,30 @@ class _Span:
         self.moments += [mark.end] if mark.end is not None else []
 
 
+@dataclass
+class _Carried:
+    """The evidence that one volume's marks carry: in a large run only that of marks that speak, the first of them."""
+
+    excerpts: Excerpts
+    large: bool
+    left: int
+
+    def of_all(self, made: Sequence[Mark]) -> list[list[int]]:
+        """For each mark its pieces' numbers."""
+        first = sorted(range(len(made)), key=lambda place: (made[place].state not in _SPEAKING, made[place].start))
+        found = {place: self._of(made[place]) for place in first}
+        return [found[place] for place in range(len(made))]
+
+    def _of(self, mark: Mark) -> list[int]:
+        if not self.large:
+            return self.excerpts.all(mark.evidence, limit=4)
+        if self.left <= 0 or (mark.state not in _SPEAKING and mark.lane != "logs"):
+            return []
+        numbers = self.excerpts.all(mark.evidence, limit=2)
+        self.left -= len(numbers)
+        return numbers
+
+
 def timeline(judgement: Judgement, cases: Sequence[Case], *, ticks: Ticks) -> Document | None:
     """The run's lanes; None when there was nothing to judge."""
     if not cases:
@@ -51,35 +81,40 @@ def timeline(judgement: Judgement, cases: Sequence[Case], *, ticks: Ticks) -> Do
     excerpts = Excerpts(facts)
     known = lives(facts)
     span = _Span()
+    pairs = list(zip(cases, judgement.cells, strict=True))
+    made = [marks.of_case(case, judged, ticks=ticks, lives=known) for case, judged in pairs]
+    large = sum(len(item.marks) for item in made) > LARGE
     cells = []
-    for case, judged in zip(cases, judgement.cells, strict=True):
-        for piece in _of_checks(judged):
+    for (case, judged), item in zip(pairs, made, strict=True):
+        for piece in _of_checks(judged, large=large):
             excerpts.add(piece)
-        made = marks.of_case(case, judged, ticks=ticks, lives=known)
-        cells.append({"volume": case.cell.volume, "note": made.note, "marks": _shown(made.marks, excerpts, span)})
+        shown = _shown(item.marks, _Carried(excerpts, large, CARRIED), span)
+        cells.append({"volume": case.cell.volume, "note": item.note, "marks": shown})
     gaps = _shown_gaps(facts, excerpts, span)
     since, until = _bounds(facts, span)
     return {
         "schema": SCHEMA,
         "since": format_time(since),
         "until": format_time(until),
+        "shortened": large,
         "gaps": gaps,
         "cells": cells,
         "excerpts": excerpts.pieces,
     }
 
 
-def _of_checks(judged: CellJudgement) -> list[t.Any]:
-    found = []
+def _of_checks(judged: CellJudgement, *, large: bool) -> list[Evidence]:
+    found: list[Evidence] = []
     for check in judged.checks:
-        whole = check.verdict in ("fail", "inconclusive")
-        found += list(check.evidence if whole else check.evidence[:_PASSED_PIECES])
+        speaks = check.verdict in ("fail", "inconclusive")
+        limit = _PASSED_PIECES if not speaks else _LARGE_PIECES if large else None
+        found += check.evidence[:limit]
     return found
 
 
-def _shown(made: Sequence[Mark], excerpts: Excerpts, span: _Span) -> list[Document]:
+def _shown(made: Sequence[Mark], carried: _Carried, span: _Span) -> list[Document]:
     order = sorted(made, key=lambda mark: (marks.LANES.index(mark.lane), mark.start, mark.label))
-    return [_one(mark, excerpts.all(mark.evidence, limit=4), span) for mark in order]
+    return [_one(mark, evidence, span) for mark, evidence in zip(order, carried.of_all(order), strict=True)]
 
 
 def _one(mark: Mark, evidence: list[int], span: _Span) -> Document:

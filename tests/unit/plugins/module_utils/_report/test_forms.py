@@ -17,11 +17,14 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CHECKS
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
 from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import changes
-from ansible_collections.longhorn.qa.plugins.module_utils._report.html import page
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
+from ansible_collections.longhorn.qa.plugins.module_utils._report.html import MAX_ROWS, page
 from ansible_collections.longhorn.qa.plugins.module_utils._report.junit import Inconclusive, junit
 from ansible_collections.longhorn.qa.plugins.module_utils._report.markdown import code, markdown
+from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import LANES
 from ansible_collections.longhorn.qa.plugins.module_utils._report.prometheus import prometheus
 from ansible_collections.longhorn.qa.plugins.module_utils._report.redact import redacted
+from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import FORMULA
 from ansible_collections.longhorn.qa.plugins.module_utils._report.table import MAX_LINES, WIDTH, table
 
 HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -98,9 +101,20 @@ def test_table_of_many_volumes_shows_the_worst_and_counts_the_rest() -> None:
     assert "and 40 more volumes: 40 pass" in lines
 
 
-def test_no_line_of_the_terminal_begins_like_a_formula() -> None:
-    lines = table(report(text="=1+1", name="=cmd"))
-    assert not [line for line in lines if line[:1] in "=+-@" and line]
+@pytest.mark.parametrize("sign", list(FORMULA))
+def test_nothing_begins_like_a_formula_where_a_spreadsheet_takes_it_from(sign: str) -> None:
+    hostile = report(text=f"{sign}1+1", name=f"{sign}cmd")
+    for cell in hostile["runs"][0]["cells"]:
+        cell["volume"] = f"{sign}cmd|' /C calc'!A0"
+    hostile["runs"][0] |= {"release": f"{sign}1", "history": f"{sign}1", "namespace": f"{sign}1"}
+    cases = list(ElementTree.fromstring(junit(hostile)).iter())
+    taken = [
+        *table(hostile),
+        *[value for case in cases for name, value in case.attrib.items() if name in ("name", "classname", "message")],
+        *_Tags(page(hostile)).texts,
+    ]
+    assert len([text for text in taken if "calc" in text]) > 10
+    assert not [text for text in taken if text[:1] in FORMULA]
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -110,6 +124,32 @@ def test_markdown_is_short_and_says_how_to_judge_again() -> None:
     assert "### job-succeeded: fail for 500 of 500 volumes" in text
     assert "longhorn#1424" in text
     assert "ansible-playbook longhorn.qa.rejudge -e rejudge_history=HISTORY" in text
+
+
+def test_markdown_of_hundreds_of_runs_is_short_and_shows_the_worst() -> None:
+    one = report(volumes=2, verdict="pass")
+    runs = [{**one["runs"][0], "release": f"v1.0.{place}"} for place in range(300)]
+    runs[77] = {**report()["runs"][0], "release": "v1.0.77"}
+    text = markdown({**one, "runs": runs})
+    assert len(text) < 20_000
+    assert "`v1.0.77`, fail" in text
+    assert "and 296 more runs." in text
+
+
+def test_failure_without_an_explanation_is_not_hidden_by_a_known_one() -> None:
+    mixed = report(volumes=3)
+    mixed["runs"][0]["cells"][2]["checks"][1] |= {"known_issue": "", "summary": "something new"}
+    found = findings(mixed["runs"][0])
+    assert (found[0].check, found[0].known_issue, len(found[0].checks)) == (CHECKS[1], "", 1)
+    for text in (markdown(mixed), page(mixed)):
+        assert text.index("something new") < text.index("longhorn#1424")
+
+
+def test_page_says_why_without_a_program() -> None:
+    text = page(report(verdict="inconclusive", text="the log is gone"))
+    section = text[text.index("Findings") : text.index("Checks")]
+    assert section.count("the log is gone") == 2 * len(CHECKS)
+    assert "Findings" not in page(report(verdict="pass"))
 
 
 def test_markdown_has_no_text_of_a_cluster_outside_code() -> None:
@@ -185,6 +225,14 @@ def test_junit_names_the_issue_of_a_known_deviation() -> None:
     assert {failure.get("message") for failure in failures} == {"known issue longhorn#1424: why"}
 
 
+def test_junit_tells_the_same_volume_of_two_runs_apart() -> None:
+    both = pair(report(verdict="fail"), report(verdict="pass"))
+    cases = [(case.get("classname"), case.get("name")) for case in ElementTree.fromstring(junit(both)).iter("testcase")]
+    assert len(cases) == 2 * len(CHECKS) == len(set(cases))
+    suites = [suite.get("name") for suite in ElementTree.fromstring(junit(both)).iter("testsuite")]
+    assert suites == ["run 1/qa-r1-0", "run 2/qa-r1-0"]
+
+
 def test_hostile_text_is_inert_in_junit() -> None:
     text = junit(report(text=HOSTILE, name=HOSTILE))
     assert len(list(ElementTree.fromstring(text.encode("utf-8")).iter("testcase"))) == len(CHECKS)
@@ -245,7 +293,12 @@ class _Tags(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
         self.feed(text)
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] in ("th", "td", "dt", "dd") and data.strip():
+            self.texts.append(data)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -284,7 +337,15 @@ def test_page_of_a_real_run_holds_its_marks() -> None:
     text = page(made.report())
     overview = json.loads(text.split('id="overview">')[1].split("</script>")[0])
     assert overview["cells"][0]["volume"] == "vol"
-    assert [lane for lane, _rows in overview["cells"][0]["lanes"]][:2] == [0, 1]
+    assert [lane for lane, _rows, _over in overview["cells"][0]["lanes"]][:2] == [0, 1]
+
+
+def test_lane_says_how_many_marks_have_no_room() -> None:
+    made = Recording()
+    made.job("vol-c-x-c-29923920", 0, 7)
+    made.engine({f"c-x-{number}": {"created": 2} for number in range(MAX_ROWS + 3)})
+    overview = json.loads(page(made.report()).split('id="overview">')[1].split("</script>")[0])
+    assert [LANES.index("snapshots"), MAX_ROWS, 3] in overview["cells"][0]["lanes"]
 
 
 def test_any_cell_can_be_rendered_without_what_is_optional() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.plugins.module_utils._report.made import HOSTILE, NOON, Recording
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
-from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
+from ansible_collections.longhorn.qa.plugins.module_utils._report import schema, timeline
 
 JOB = "vol-c-x-c-29923920"  # the tick at noon
 LATER = "vol-c-x-c-29923921"
@@ -274,6 +274,39 @@ def test_nothing_to_judge_has_no_lanes() -> None:
     made = Recording()
     made.records = made.records[1:]
     assert made.report()["runs"][0]["timeline"] is None
+
+
+def test_large_run_carries_the_first_evidence_of_what_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = whole_run().report()
+    monkeypatch.setattr(timeline, "LARGE", 10)
+    monkeypatch.setattr(timeline, "CARRIED", 4)
+    report = whole_run().report()
+    assert schema.problems(report) == []
+    assert [run["timeline"]["shortened"] for run in (*whole["runs"], *report["runs"])] == [False, True]
+    same = [{**mark, "evidence": []} for mark in marks(whole)]
+    assert [{**mark, "evidence": []} for mark in marks(report)] == same
+    cell = report["runs"][0]["timeline"]["cells"][0]["marks"]
+    carrying = sorted((mark["start"], mark["state"]) for mark in cell if mark["evidence"])
+    first = sorted((mark["start"], mark["state"]) for mark in cell if mark["state"] in ("bad", "unknown"))
+    assert carrying == first[: len(carrying)]
+    assert 4 <= sum(len(mark["evidence"]) for mark in cell) <= 5
+    assert marks(report, lane="recorder")[0]["evidence"]
+
+
+def test_large_run_without_failures_carries_its_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "LARGE", 3)
+    made = Recording()
+    made.job(JOB, 0)
+    made.pod(JOB, [(1, 6, 0)])
+    made.log(JOB, 0, WARNING.encode())
+    made.job(JOB, 0, 7)
+    for name, reason in (
+        (f"Created job {JOB}", "SuccessfulCreate"),
+        (f"Saw completed job: {JOB}, status: Complete", "SawCompletedJob"),
+    ):
+        made.event(reason, name, 7)
+    carrying = {mark["lane"] for mark in marks(made.report()) if mark["evidence"]}
+    assert carrying == {"logs"}
 
 
 @pytest.mark.parametrize("size", [100, 10 * 1024 * 1024], ids=["short", "10 MiB"])

@@ -68,10 +68,21 @@ class Recording:
         until(lambda: not self.running or self._listed() >= {"jobs", "pods", "events", "cronjobs"}, "the first lists")
         assert self.running, self._answer.read_text()
 
-    def result(self, *, within: float) -> dict[str, t.Any]:
-        """What the module answers."""
+    def kill(self) -> None:
+        """SIGKILL, in the middle of whatever it does."""
+        assert self.running, self._answer.read_text()
+        self._process.kill()
+        self._process.wait()
+
+    def answer(self, *, within: float) -> dict[str, t.Any]:
+        """What the module says at its end, right or wrong."""
         until(lambda: not self.running, "the recording to end", seconds=within)
         answer: dict[str, t.Any] = json.loads(self._answer.read_text())
+        return answer
+
+    def result(self, *, within: float) -> dict[str, t.Any]:
+        """What the module answers."""
+        answer = self.answer(within=within)
         assert not answer.get("failed"), answer
         return answer
 

@@ -3,7 +3,8 @@
 
 Append-only and flushed per record, so that whatever ends the writer, at any byte, leaves a readable history; what is
 damaged is reported, never skipped silently. A lock keeps a second writer out. The manifest says from the start on what
-the history is about, and carries the hashes of all files once the recording has ended.
+the history is about. Each recording into the folder ends with a link of the manifest's chain: how long every file was
+by then, its hash up to there, and the hash of the link before.
 """
 
 from __future__ import annotations
@@ -93,9 +94,10 @@ class HistoryWriter:
             if not _ends_with_newline(self.folder / RECORDS):
                 self._file.write(b"\n")  # what a killed writer left of its last record stays, as damage
             self._append(model.Start, subjects=subjects, origin=origin, kinds=kinds)
-            self._write_manifest(
-                {"schema": model.SCHEMA, "origin": origin, "subjects": records.plain(subjects), "kinds": list(kinds)}
-            )
+            manifest = {
+                "schema": model.SCHEMA, "origin": origin, "subjects": records.plain(subjects), "kinds": list(kinds)
+            }  # fmt: skip
+            self._write_manifest({**manifest, "chain": _chain(self.folder)})
 
     # -- records
 
@@ -146,12 +148,14 @@ class HistoryWriter:
         return self._append(model.Note, text=text)
 
     def end(self, reason: str) -> model.End:
-        """The last record; the manifest gets the hashes."""
+        """The last record; the manifest gets another link."""
         record = self._append(model.End, reason=reason)
         with _Told(self.folder), self._mutex:
             os.fsync(self._file.fileno())
             manifest = json.loads((self.folder / MANIFEST).read_bytes())
-            self._write_manifest({**manifest, "records": self._number, "files": _hashes(self.folder)})
+            chain = manifest["chain"]
+            link = {"records": self._number, "files": _hashes(self.folder), "previous": _digest(chain)}
+            self._write_manifest({**manifest, "chain": [*chain, link]})
         return record
 
     def log_file(self, record: model.Log) -> LogFile:
@@ -236,7 +240,7 @@ def read_history(path: str | Path) -> model.History:
             found.append(item)
         logs = _LogFiles(folder, {item.path for item in found if isinstance(item, model.Log)})
         damage += _damaged_logs(folder, found)
-        damage += _against_manifest(folder)
+        damage += _against_manifest(folder, found[-1] if found else None)
     if not any(isinstance(item, model.Start) for item in found):
         raise BadInput("the history has no start record", subject=str(path), seen="; ".join(damage[:3]) or "no records")
     return model.History(records=tuple(found), logs=logs, damage=tuple(damage))
@@ -336,33 +340,84 @@ def _damaged_logs(folder: Path, found: list[model.Record]) -> Iterator[str]:
             yield f"{path}: {(folder / path).stat().st_size} bytes where {item.bytes} were recorded"
 
 
-def _against_manifest(folder: Path) -> Iterator[str]:
+def _against_manifest(folder: Path, last: model.Record | None) -> Iterator[str]:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError) as error:
         yield f"{MANIFEST}: {'missing' if isinstance(error, FileNotFoundError) else 'not readable'}"
         return
-    files = manifest.get("files") if isinstance(manifest, dict) else None
-    if not isinstance(files, dict):
-        return  # never ended: the missing end record says so
-    for name, stated in sorted(files.items()):
-        if name != RECORDS and not _is_log(folder, name):
-            yield f"{name}: the manifest names it, but it is not there"
-        elif _hash(folder / name) != stated:
+    chain = manifest.get("chain") if isinstance(manifest, dict) else None
+    if not isinstance(chain, list) or not all(map(_is_link, chain)):
+        yield f"{MANIFEST}: not readable"
+        return
+    for place, link in enumerate(chain):  # without any, it never ended: the missing end record says so
+        if link["previous"] != _digest(chain[:place]):
+            yield f"{MANIFEST}: link {place + 1} of its chain does not belong to the one before"
+        for name, stated in sorted(link["files"].items()):
+            if name != RECORDS and not _is_log(folder, name):
+                yield f"{name}: the manifest names it, but it is not there"
+            elif _hash(folder / name, stated["bytes"]) != stated["sha256"]:
+                yield f"{name}: changed after the recording ended"
+    if chain and isinstance(last, model.End):
+        yield from _beyond(folder, chain[-1]["files"])
+
+
+def _beyond(folder: Path, stated: Mapping[str, t.Any]) -> Iterator[str]:
+    """What the last link does not vouch for although nothing was recorded after it."""
+    for path in _files(folder):
+        name = str(path.relative_to(folder))
+        if path.stat().st_size > stated.get(name, {"bytes": 0})["bytes"]:
             yield f"{name}: changed after the recording ended"
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    paths = [folder / RECORDS, *sorted((folder / "logs").glob("*/*.log"))]
-    return {str(path.relative_to(folder)): _hash(path) for path in paths}
+def _is_link(link: t.Any) -> bool:
+    files = link.get("files") if isinstance(link, dict) else None
+    return (
+        isinstance(files, dict)
+        and "previous" in link
+        and all(
+            isinstance(stated, dict) and isinstance(stated.get("bytes"), int) and "sha256" in stated
+            for stated in files.values()
+        )
+    )
 
 
-def _hash(path: Path) -> str:
+def _chain(folder: Path) -> list[t.Any]:
+    """The links of earlier recordings; none when there is no manifest, or none that can be read."""
+    try:
+        chain = json.loads((folder / MANIFEST).read_bytes())["chain"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return chain if isinstance(chain, list) else []
+
+
+def _digest(chain: t.Sequence[t.Any]) -> str:
+    """The hash of the last link, which has that of the one before; empty when there is none."""
+    if not chain:
+        return ""
+    return hashlib.sha256(json.dumps(chain[-1], sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / RECORDS, *sorted((folder / "logs").glob("*/*.log"))]
+
+
+def _hashes(folder: Path) -> dict[str, t.Any]:
+    found = {}
+    for path in _files(folder):
+        size = path.stat().st_size
+        found[str(path.relative_to(folder))] = {"bytes": size, "sha256": _hash(path, size)}
+    return found
+
+
+def _hash(path: Path, size: int) -> str:
+    """Of the first ``size`` bytes, if there are so many."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
+        while size > 0 and (chunk := file.read(min(size, 1 << 20))):
+            size -= len(chunk)
             digest.update(chunk)
-    return "sha256:" + digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _locked(path: Path) -> t.IO[bytes]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 from datetime import UTC, datetime
@@ -77,13 +78,57 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         ),
         pytest.param("logs/uid-1/0.log", lambda data: data[:4], "4 bytes where 8", id="a log is cut"),
         pytest.param("logs/uid-1/0.log", lambda data: b"one\ntwx\n", "changed after", id="a log is changed"),
+        pytest.param("logs/uid-1/1.log", lambda data: data + b"!", "changed after", id="a log got longer"),
         pytest.param("manifest.json", lambda data: b"{", "manifest.json: not readable", id="the manifest is damaged"),
+        pytest.param(
+            "manifest.json",
+            lambda data: data.replace(b'"chain"', b'"chains"'),
+            "manifest.json: not readable",
+            id="the manifest has no chain",
+        ),
     ],
 )
 def test_damage_is_told(tmp_path: Path, path: str, change: t.Callable[[bytes], bytes], expected: str) -> None:
     folder = written(tmp_path / "h")
     (folder / path).write_bytes(change((folder / path).read_bytes()))
     assert expected in "; ".join(history_dir.read_history(folder).damage)
+
+
+def went_on(folder: Path) -> Path:
+    """A history with a second recording, which ended as well."""
+    with history_dir.open_for_writing(written(folder), SUBJECTS, clock=FixedClock()) as writer:
+        writer.end("deadline")
+    return folder
+
+
+def test_a_second_recording_is_another_link(tmp_path: Path) -> None:
+    folder = went_on(tmp_path / "h")
+    chain = json.loads((folder / "manifest.json").read_text())["chain"]
+    assert [link["records"] for link in chain] == [9, 11]
+    assert chain[1]["previous"] == hashlib.sha256(json.dumps(chain[0], sort_keys=True).encode()).hexdigest()
+    assert history_dir.read_history(folder).damage == ()
+
+
+def test_what_the_first_of_two_recordings_wrote_is_still_vouched_for(tmp_path: Path) -> None:
+    """Also between the start of the second and its end."""
+    folder = written(tmp_path / "h")
+    with history_dir.open_for_writing(folder, SUBJECTS, clock=FixedClock()):
+        assert history_dir.read_history(folder).damage == ()
+        data = (folder / "history.jsonl").read_bytes()
+        (folder / "history.jsonl").write_bytes(data.replace(b"lost", b"last"))
+        assert history_dir.read_history(folder).damage == ("history.jsonl: changed after the recording ended",)
+
+
+@pytest.mark.parametrize("what", [pytest.param("changed", id="changed"), pytest.param("left out", id="left out")])
+def test_a_link_that_is_another_is_told(tmp_path: Path, what: str) -> None:
+    folder = went_on(tmp_path / "h")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    if what == "changed":
+        manifest["chain"][0]["records"] = 8
+    else:
+        del manifest["chain"][0]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert any("does not belong to the one before" in told for told in history_dir.read_history(folder).damage)
 
 
 def test_a_log_that_is_gone_is_told(tmp_path: Path) -> None:

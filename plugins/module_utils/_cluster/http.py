@@ -22,6 +22,7 @@ with contextlib.suppress(ImportError):  # open_connection tells it
 
 _CONNECT_TIMEOUT = 10.0
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
+_BY_ADMISSION = re.compile(r"admission webhook \"[^\"]*\" denied|ValidatingAdmissionPolicy '[^']*'.* denied", re.DOTALL)
 _LONGEST_TEXT = 1000
 
 
@@ -179,7 +180,7 @@ def refused(connection: Connection, request: Request, *, response: t.Any, body: 
             f"{problem} by the API server at {connection.host}", status=status, **common,
             advice="Token or certificate are missing, expired or of another cluster: renew the kubeconfig or api_key.",
         )  # fmt: skip
-    if status == 403:
+    if status == 403 and not _BY_ADMISSION.search(message):
         return _forbidden(message, common)
     if status == 404:
         return errors.NotFound("does not exist", **common)
@@ -187,7 +188,9 @@ def refused(connection: Connection, request: Request, *, response: t.Any, body: 
         return errors.Conflict("somebody else made or changed it meanwhile", **common)
     if status == 410:
         return errors.Expired("the server no longer has the changes since then", status=status, **common)
-    if status in (400, 422):
+    if status in (400, 403, 422):
+        fields = [field for field in fields_of(body) if field not in message]
+        common["seen"] += f" (field {', '.join(fields)})" if fields else ""
         return errors.Refused("the API server refused the request's content", **common)
     return errors.ApiFailure(
         "the API server could not answer",
@@ -229,6 +232,15 @@ def message_of(body: bytes) -> str:
         if isinstance(told, str):
             return shorten(told.encode())
     return shorten(body)
+
+
+def fields_of(body: bytes) -> list[str]:
+    """The fields that a Status names as the causes of a refusal."""
+    try:
+        causes = (json.loads(body).get("details") or {}).get("causes") or ()
+    except (ValueError, AttributeError):
+        return []
+    return [field for cause in causes if (field := shorten(str(cause.get("field") or "").encode()))]
 
 
 def shorten(text: bytes) -> str:

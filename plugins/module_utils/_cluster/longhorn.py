@@ -20,6 +20,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.attachment i
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import condition
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import CronJob
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job_object import JobObject
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.shape import Shape
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
 
@@ -155,11 +156,32 @@ class LonghornObjects:
             )
         return images[0]
 
+    def recurring_job(self, name: str) -> JobObject | None:
+        """One recurring job, where it is an object."""
+        return self._find(self.kind("recurringjobs"), name, JobObject.from_object)
+
+    def recurring_jobs(self) -> tuple[JobObject, ...]:
+        """All recurring jobs, where they are objects."""
+        return self._list(self.kind("recurringjobs"), JobObject.from_object)
+
+    def backup_target_url(self) -> str:
+        """The default backup target's address: a setting up to 1.7, an object since; empty when none is set."""
+        document = self._client.find(self.kind("settings"), names.BACKUP_TARGET_SETTING, namespace=self._namespace)
+        if document is not None:
+            return str(document.get("value") or "")
+        if not self.shape.backup_objects:
+            return ""
+        found = self._client.find(self.kind("backuptargets"), names.DEFAULT_BACKUP_TARGET, namespace=self._namespace)
+        return str(((found or {}).get("spec") or {}).get("backupTargetURL") or "")
+
     def mark(self, plural: str, name: str, *, run_id: str) -> None:
         """Puts a run's mark on an object that this run has just made."""
         if run_id:
-            patch = {"metadata": {"labels": {names.RUN_ID_LABEL: run_id}}}
-            self._client.patch(self.kind(plural), name, patch, namespace=self._namespace)
+            self.label(plural, name, {names.RUN_ID_LABEL: run_id})
+
+    def label(self, plural: str, name: str, labels: Mapping[str, str | None]) -> None:
+        """Sets labels of an object, and takes away those that are None."""
+        self._client.patch(self.kind(plural), name, {"metadata": {"labels": dict(labels)}}, namespace=self._namespace)
 
     def _not_installed(self, expected: str, seen: str) -> NotFound:
         return NotFound(

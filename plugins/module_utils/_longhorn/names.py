@@ -15,6 +15,7 @@ VOLUME_LABEL = "longhornvolume"  # of engines, replicas, snapshots, and CronJobs
 DEFAULT_ENGINE_IMAGE_SETTING = "default-engine-image"
 BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name
+DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 

@@ -175,13 +175,9 @@ def _remedies(seen: Seen, intended: Intended) -> list[str]:
 def _own_problems(cell: Cell, release: str) -> list[str]:
     problems = names.volume_name_problems(cell.volume)
     problems += names.image_problems(cell.engine_image) if cell.engine_image else []
-    if release and versions.between(release, "v1.2.0"):
-        problems += names.job_name_problems(cell.job, longest=names.LONGEST_JOB_OBJECT_NAME)
-        problems += names.retain_problems(cell.retain, largest=names.LARGEST_RETAIN_OF_ANY)
-        expected = cell.job
-    else:
-        problems += recurring_job.problems(RecurringJob(cell.job, cell.task, cell.cron or "-", cell.retain))
-        expected = names.cronjob_name(cell.volume, cell.job)
+    known = recurring_job.limits(release or versions.JUNE_2020)
+    problems += recurring_job.problems(RecurringJob(cell.job, cell.task, cell.cron or "-", cell.retain), known)
+    expected = cell.job if known.objects else names.cronjob_name(cell.volume, cell.job)
     if cell.cronjob != expected:
         problems.append(f"the CronJob will be called {expected}, not {cell.cronjob}")
     return problems

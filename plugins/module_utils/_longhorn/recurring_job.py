@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recurring jobs as releases 1.0 and 1.1 have them: entries in a volume's list, each with a CronJob.
+"""Recurring jobs in all shapes: what one is, what each release allows, and the CronJob that comes of it.
 
-Since 1.2 a recurring job is an object of its own; its desired object and plan will stand beside these.
+Up to 1.1 a job is an entry in a volume's list (``recurring_job_list``), since 1.2 an object (``recurring_job_object``).
 """
 
 from __future__ import annotations
@@ -11,39 +11,55 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Task
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest, Plan, Step
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, versions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 
-TASKS: tuple[Task, ...] = ("snapshot", "backup")
+# Every task of every release, with the releases that first had it, one for each line that got it late.
+TASKS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "snapshot": (("v1.0.0", ""),),
+    "backup": (("v1.0.0", ""),),
+    "snapshot-delete": (("v1.3.3", "v1.3.9"), ("v1.4.1", "")),
+    "snapshot-cleanup": (("v1.3.3", "v1.3.9"), ("v1.4.1", "")),
+    "snapshot-force-create": (("v1.3.3", "v1.3.9"), ("v1.4.2", "")),
+    "backup-force-create": (("v1.3.3", "v1.3.9"), ("v1.4.2", "")),
+    "filesystem-trim": (("v1.5.0", ""),),
+    "system-backup": (("v1.9.0", ""),),
+}
+_KEEPS_NOTHING = ("snapshot-cleanup", "filesystem-trim")  # Longhorn stores retain 0 for these
+_PARAMETERS_SINCE = "v1.7.0"
 _LABEL_KEY = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 @dataclass(frozen=True)
 class RecurringJob:
-    """One entry of a volume's list."""
+    """A recurring job, as it is or as it is wanted. What only objects have stays empty in a list."""
 
     name: str
     task: str  # what the API holds; a wanted one is a Task
     cron: str
     retain: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    concurrency: int = 1
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_object(cls, document: Mapping[str, t.Any]) -> RecurringJob:
-        """From an entry of ``spec.recurringJobs``."""
+        """From an entry of a volume's ``spec.recurringJobs``, or from the ``spec`` of an object."""
         return cls(
-            name=str(document.get("name", "")),
-            task=str(document.get("task", "")),
-            cron=str(document.get("cron", "")),
+            name=str(document.get("name") or ""),
+            task=str(document.get("task") or ""),
+            cron=str(document.get("cron") or ""),
             retain=int(document.get("retain") or 0),
             labels=dict(document.get("labels") or {}),
+            groups=tuple(document.get("groups") or ()),
+            concurrency=int(document.get("concurrency", 1)),
+            parameters=dict(document.get("parameters") or {}),
         )
 
     def body(self) -> dict[str, t.Any]:
-        """The entry as the API takes it. Without labels the key is left out, as Longhorn's own UI does."""
+        """The entry as a volume's list takes it. Without labels the key is left out, as Longhorn's own UI does."""
         entry: dict[str, t.Any] = {
             "name": self.name, "task": self.task, "cron": self.cron, "retain": self.retain,
         }  # fmt: skip
@@ -51,7 +67,72 @@ class RecurringJob:
 
     def summary(self) -> dict[str, t.Any]:
         """What a module returns and shows."""
-        return {**self.body(), "labels": dict(self.labels)}
+        return {
+            **self.body(),
+            "labels": dict(self.labels),
+            "groups": list(self.groups),
+            "concurrency": self.concurrency,
+            "parameters": dict(self.parameters),
+        }
+
+
+def kept(task: str, retain: int) -> int:
+    """The number that Longhorn keeps for this task: none where the task makes nothing."""
+    return 0 if task in _KEEPS_NOTHING else retain
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one release allows, as far as nothing else judges it."""
+
+    tasks: tuple[str, ...]
+    longest_name: int = 40
+    largest_retain: int = 50
+    retain_is_summed: bool = False  # over all jobs of a volume
+    objects: bool = True  # groups and concurrency are known
+    parameters: bool = False
+
+
+def limits(release: str) -> Limits:
+    """The limits of a release. From 1.3 on Longhorn's webhooks know better, and are asked."""
+    tasks = tuple(task for task, lines in TASKS.items() if any(versions.between(release, *line) for line in lines))
+    if versions.between(release, "v1.0.0", "v1.1.99"):
+        return Limits(tasks, longest_name=8, retain_is_summed=True, objects=False)
+    earlier = versions.between(release, "v1.2.0", "v1.3.2") or versions.between(release, "v1.4.0", "v1.4.1")
+    largest = 50 if earlier else 100 if versions.between(release, "v1.3.3", "v1.5.99") else 250
+    return Limits(tasks, largest_retain=largest, parameters=versions.between(release, _PARAMETERS_SINCE))
+
+
+def problems(job: RecurringJob, known: Limits, *, existing: Sequence[RecurringJob] = ()) -> list[str]:
+    """What is wrong with a wanted job. ``existing``: the volume's others, where their sum counts.
+
+    Whoever has a cron library judges the cron line.
+    """
+    others = sum(other.retain for other in existing if other.name != job.name) if known.retain_is_summed else 0
+    found = names.job_name_problems(job.name, longest=known.longest_name)
+    if kept(job.task, 1):
+        found += names.retain_problems(job.retain, others=others, largest=known.largest_retain)
+    if job.task not in known.tasks:
+        found.append(f"task {job.task!r} is unknown; known to this Longhorn release are {', '.join(known.tasks)}")
+    if not job.cron.strip():
+        found.append("the cron line is empty")
+    for key, value in job.labels.items():
+        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            found.append(f"label {key}={value} is not allowed in Kubernetes")
+    return found + _object_problems(job, known)
+
+
+def _object_problems(job: RecurringJob, known: Limits) -> list[str]:
+    found = []
+    if not known.objects and job.groups:
+        found.append("groups need Longhorn 1.2 or later; before, a job belongs to one volume")
+    if not known.objects and job.concurrency != 1:
+        found.append("concurrency needs Longhorn 1.2 or later; before, a job belongs to one volume")
+    if job.parameters and not known.parameters:
+        found.append("parameters need Longhorn 1.7 or later")
+    for group in job.groups:
+        found += [f"group {group!r} is not allowed in Kubernetes"] if not _LABEL_VALUE.fullmatch(group or " ") else []
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,7 +143,7 @@ class CronJob:
     uid: str
     schedule: str
     suspend: bool
-    retain: str = ""  # the argument after --retain of its command line
+    retain: str = ""  # the argument after --retain of its command line, up to 1.1
     deleting: bool = False
 
     @classmethod
@@ -85,55 +166,15 @@ class CronJob:
         return {"name": self.name, "uid": self.uid, "schedule": self.schedule, "suspend": self.suspend}
 
 
-def problems(job: RecurringJob, *, existing: Sequence[RecurringJob] = ()) -> list[str]:
-    """What is wrong with a wanted job, given the volume's others. Whoever has a cron library judges the cron line."""
-    others = sum(other.retain for other in existing if other.name != job.name)
-    found = names.job_name_problems(job.name) + names.retain_problems(job.retain, others=others)
-    if job.task not in TASKS:
-        found.append(f"task {job.task!r} is unknown; known to this Longhorn release are {', '.join(TASKS)}")
-    if not job.cron.strip():
-        found.append("the cron line is empty")
-    for key, value in job.labels.items():
-        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
-            found.append(f"label {key}={value} is not allowed in Kubernetes")
-    return found
+def scheduled(
+    cronjob: CronJob | None, desired: RecurringJob, *, attached: bool, kept_detached: bool = True
+) -> Progress:
+    """Whether the CronJob is there as wanted.
 
-
-def plan_present(existing: Sequence[RecurringJob], desired: RecurringJob) -> Plan:
-    """Add or change one entry; the others stay, in their order."""
-    wrong = problems(desired, existing=existing)
-    if wrong:
-        raise InvalidRequest("; ".join(wrong))
-    before = next((job for job in existing if job.name == desired.name), None)
-    if before == desired:
-        return Plan(before=before.summary(), after=before.summary())
-    jobs = [desired if job.name == desired.name else job for job in existing]
-    verb = "change" if before else "add"
-    if before is None:
-        jobs.append(desired)
-    message = f"{verb} recurring job {desired.name}: {desired.task}, cron {desired.cron!r}, retain {desired.retain}"
-    return Plan(before=_shown(before), after=desired.summary(), steps=(_update(jobs, message),))
-
-
-def plan_absent(existing: Sequence[RecurringJob], name: str) -> Plan:
-    """Take one entry out."""
-    before = next((job for job in existing if job.name == name), None)
-    if before is None:
-        return Plan(before={}, after={})
-    jobs = [job for job in existing if job.name != name]
-    return Plan(before=before.summary(), after={}, steps=(_update(jobs, f"remove recurring job {name}"),))
-
-
-def _update(jobs: Sequence[RecurringJob], message: str) -> Step:
-    return Step("recurring_update", message, {"jobs": [job.body() for job in jobs]})
-
-
-def _shown(job: RecurringJob | None) -> dict[str, t.Any]:
-    return job.summary() if job else {}
-
-
-def scheduled(cronjob: CronJob | None, desired: RecurringJob, *, attached: bool) -> Progress:
-    """Whether the CronJob is there as wanted. Longhorn suspends it while the volume is not attached."""
+    Longhorn 1.0 and 1.1 suspend it while the volume is not attached, or since 1.1.2 take it away (``kept_detached``).
+    """
+    if cronjob is None and not attached and not kept_detached:
+        return done("none while the volume is detached")
     if cronjob is None:
         return pending("no CronJob yet")
     if cronjob.deleting:

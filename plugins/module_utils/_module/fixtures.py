@@ -32,16 +32,17 @@ class Fixtures:
         self.objects = LonghornObjects(self.client, self.namespace)
         self.manager = ManagerApi(self.client, self.namespace)
         self.waits = bool(params.get("wait", True))
+        self.release = ""  # known after require_longhorn
         self._clock = clock
         self._timeout = float(params.get("wait_timeout") or 0)
         self._deadline = clock.monotonic() + self._timeout
 
     def require_longhorn(self, params: Mapping[str, t.Any]) -> str:
-        """The default engine image of a Longhorn whose release is known: others may need other requests."""
+        """The default engine image of a Longhorn whose release can be told: limits depend on it."""
         default = self.objects.require_longhorn()
         stated = params.get("longhorn_release") or ""
         try:
-            choose_release(stated=stated, manager_image="" if stated else self.objects.manager_image())
+            self.release = choose_release(stated=stated, manager_image="" if stated else self.objects.manager_image())
         except UnknownRelease as error:
             raise BadInput(str(error)) from error
         return default

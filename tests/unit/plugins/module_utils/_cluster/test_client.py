@@ -35,8 +35,9 @@ def reply(status: int = 200, body: t.Any = None, **headers: str) -> t.Any:
     return made
 
 
-def status(code: int, message: str = "") -> t.Any:
-    return reply(code, {"kind": "Status", "code": code, "message": message})
+def status(code: int, message: str = "", *, field: str = "") -> t.Any:
+    causes = {"details": {"causes": [{"field": field}]}} if field else {}
+    return reply(code, {"kind": "Status", "code": code, "message": message, **causes})
 
 
 @pytest.fixture
@@ -101,6 +102,27 @@ def test_a_list_is_read_to_its_last_page(api: Api, client: Client) -> None:
         pytest.param(status(409, "exists"), errors.Conflict, "somebody else", id="409"),
         pytest.param(
             status(422, "spec.x: Invalid"), errors.Refused, "spec.x: Invalid", id="422 tells the server's reason"
+        ),
+        pytest.param(
+            status(422, 'admission webhook "v" denied the request: bad', field="spec.x"),
+            errors.Refused,
+            r"denied the request: bad \(field spec.x\)",
+            id="422 names the field that a webhook names",
+        ),
+        pytest.param(
+            status(422, "spec.x: Invalid", field="spec.x"), errors.Refused, "Invalid.$", id="422 names a field once"
+        ),
+        pytest.param(
+            status(403, 'admission webhook "v" denied the request: no'),
+            errors.Refused,
+            "denied the request: no",
+            id="403 of a webhook is no missing permission",
+        ),
+        pytest.param(
+            status(403, "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"),
+            errors.Refused,
+            "denied request: no",
+            id="403 of a policy is no missing permission",
         ),
         pytest.param(status(410, "too old"), errors.Expired, "no longer has the changes", id="410"),
         pytest.param(reply(200, b"<html>"), errors.ApiFailure, "not JSON", id="an answer that is not JSON"),

@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import recurring_job
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import recurring_job_list as lists
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import InvalidRequest
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import CronJob, RecurringJob
 
+OLD = recurring_job.limits("v1.1.3")
 JOB = RecurringJob("c-ncbck", "backup", "* * * * *", 1)
 OTHER = RecurringJob("c-other", "snapshot", "0 * * * *", 20)
 # 2020-06/04-jobs-created/k8s-cronjobs.json, shortened.
@@ -62,7 +64,7 @@ def test_a_real_entry_is_read_and_written_as_the_real_requests_were() -> None:
 
 
 def test_a_new_job_is_added_behind_the_others() -> None:
-    plan = recurring_job.plan_present([OTHER], JOB)
+    plan = lists.plan_present([OTHER], JOB, OLD)
     assert plan.steps[0].arguments == {"jobs": [OTHER.body(), JOB.body()]}
     assert (plan.diff["before"], plan.diff["after"]) == ({}, JOB.summary())
     assert "add recurring job c-ncbck" in plan.messages[0]
@@ -70,18 +72,18 @@ def test_a_new_job_is_added_behind_the_others() -> None:
 
 def test_a_changed_job_keeps_its_place() -> None:
     wanted = replace(JOB, retain=2)
-    plan = recurring_job.plan_present([JOB, OTHER], wanted)
+    plan = lists.plan_present([JOB, OTHER], wanted, OLD)
     assert plan.steps[0].arguments == {"jobs": [wanted.body(), OTHER.body()]}
     assert (plan.diff["before"]["retain"], plan.diff["after"]["retain"]) == (1, 2)
 
 
 def test_a_job_as_wanted_needs_nothing() -> None:
-    assert not recurring_job.plan_present([OTHER, JOB], JOB).changed
+    assert not lists.plan_present([OTHER, JOB], JOB, OLD).changed
 
 
 def test_removing_keeps_the_others() -> None:
-    assert recurring_job.plan_absent([JOB, OTHER], "c-ncbck").steps[0].arguments == {"jobs": [OTHER.body()]}
-    assert not recurring_job.plan_absent([OTHER], "c-ncbck").changed
+    assert lists.plan_absent([JOB, OTHER], "c-ncbck").steps[0].arguments == {"jobs": [OTHER.body()]}
+    assert not lists.plan_absent([OTHER], "c-ncbck").changed
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_removing_keeps_the_others() -> None:
 )
 def test_what_longhorn_would_refuse_or_mangle_is_refused_before(job: RecurringJob, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
-        recurring_job.plan_present([OTHER], job)
+        lists.plan_present([OTHER], job, OLD)
 
 
 @pytest.mark.parametrize(

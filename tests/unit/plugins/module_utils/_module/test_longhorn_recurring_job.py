@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""longhorn_recurring_job: the volume's list, written as a whole, and the CronJob that has to follow."""
+"""longhorn_recurring_job in lists: the volume's list, written as a whole, and the CronJob that has to follow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def serves_cronjobs(api: t.Any) -> None:
 def run(api: t.Any, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
     given = {
         "namespace": "longhorn-system", "longhorn_release": "v1.0.1", "wait": True, "wait_timeout": 30, "run_id": "",
-        "volume": "test-1", "state": "present", "labels": {}, **ENTRY, **params,
+        "volume": "test-1", "volumes": [], "state": "present", "labels": {}, "groups": [], "concurrency": 1,
+        "parameters": {}, **ENTRY, **params,
     }  # fmt: skip
     return longhorn_recurring_job.run(given, check_mode=check_mode, client=api.client, clock=api.clock)
 
@@ -50,7 +51,11 @@ def test_a_new_job_is_added_to_the_others_and_its_cronjob_waited_for(api: t.Any)
     assert api.writes == [("POST manager v1/volumes/test-1?action=recurringUpdate", {"jobs": [kept, ENTRY]})]
     assert result["changed"]
     assert result["cronjob"] == {"name": CRONJOB, "uid": "u1", "schedule": "*/3 * * * *", "suspend": False}
-    assert result["recurring_job"] == {**ENTRY, "labels": {}, "volume": "test-1"}
+    assert result["recurring_job"] == {
+        **ENTRY, "labels": {}, "groups": [], "concurrency": 1, "parameters": {}, "execution_count": None,
+        "volume": "test-1", "volumes": ["test-1"],
+    }  # fmt: skip
+    assert result["cronjobs"] == [result["cronjob"]]
 
 
 def test_a_job_as_wanted_is_only_looked_at(api: t.Any) -> None:
@@ -168,13 +173,65 @@ def test_what_cannot_be_is_refused_and_nothing_is_changed(
         pytest.param({"retain": -1}, "at least 1", id="retain-negative"),
         pytest.param({"retain": 51}, "more than the 50", id="retain-beyond-the-limit"),
         pytest.param({"name": "c-ncbsnap"}, "9 characters", id="name-too-long"),
-        pytest.param({"volume": "a" * 41}, "41 characters", id="volume-name-too-long"),
+        pytest.param({"name": "c-ncbsnap", "state": "absent"}, "9 characters", id="name-too-long-to-be-there"),
         pytest.param({"labels": {"a b": "c"}}, "label a b=c", id="label"),
+        pytest.param({"task": "filesystem-trim"}, "known to this Longhorn release are snapshot, backup", id="task"),
+        pytest.param({"groups": ["g"]}, "groups need Longhorn 1.2", id="groups"),
+        pytest.param({"concurrency": 2}, "concurrency needs Longhorn 1.2", id="concurrency"),
+        pytest.param({"parameters": {"a": "b"}}, "parameters need Longhorn 1.7", id="parameters"),
+        pytest.param({"volume": None}, "give volume or volumes", id="no-volume"),
+    ],
+)
+def test_what_this_release_does_not_know_is_refused_before_a_volume_is_looked_at(
+    api: t.Any, params: dict[str, t.Any], words: str
+) -> None:
+    api.longhorn()
+    with pytest.raises(errors.BadInput, match=words):
+        run(api, **params)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        pytest.param({"volume": "a" * 41}, "41 characters", id="volume-name-too-long"),
+        pytest.param({"volumes": ["A"]}, "lower-case", id="another-volume-name"),
+        pytest.param({"concurrency": 0}, "concurrency 0", id="concurrency-zero"),
+        pytest.param({"name": ""}, "name is empty", id="no-name"),
+        pytest.param({"run_id": "A B"}, "run_id", id="run-id"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_asked(api: t.Any, params: dict[str, t.Any], words: str) -> None:
     with pytest.raises(errors.BadInput, match=words):
         run(api, **params)
+
+
+def test_one_job_for_two_volumes_has_two_cronjobs(api: t.Any) -> None:
+    api.longhorn()
+    api.object("volumes", "test-1", volume(ENTRY))
+    other = volume()
+    other["metadata"]["name"] = "test-2"
+    api.object("volumes", "test-2", other)
+    serves_cronjobs(api)
+    api.object("cronjobs", CRONJOB, cronjob())
+    second = cronjob()
+    second["metadata"] = {"name": "test-2-c-yxam34-c", "uid": "u2"}
+    api.object("cronjobs", "test-2-c-yxam34-c", second)
+    api.manager("POST v1/volumes/test-2?action=recurringUpdate")
+
+    result = run(api, volumes=["test-2", "test-1"])
+
+    assert [line for line, _body in api.writes] == ["POST manager v1/volumes/test-2?action=recurringUpdate"]
+    assert [one["name"] for one in result["cronjobs"]] == [CRONJOB, "test-2-c-yxam34-c"]
+    assert result["diff"]["before"]["test-2"] == {}
+
+
+def test_since_1_1_2_a_detached_volume_has_no_cronjob_and_that_is_right(api: t.Any) -> None:
+    api.longhorn()
+    api.object("volumes", "test-1", volume(ENTRY, state="detached", robustness="unknown"))
+    serves_cronjobs(api)
+    api.object("cronjobs", CRONJOB, None)
+
+    assert run(api, longhorn_release="v1.1.3")["cronjob"]["uid"] == ""
 
 
 def test_the_managers_refusal_is_told_in_its_own_words(api: t.Any) -> None:

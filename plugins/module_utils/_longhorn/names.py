@@ -21,8 +21,6 @@ DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 LONGEST_VOLUME_NAME = 40
 LONGEST_JOB_NAME = 8  # releases 1.0 and 1.1; 40 since
-LONGEST_JOB_OBJECT_NAME = 40  # of a recurring job that is an object of its own, since 1.2
-LARGEST_RETAIN_OF_ANY = 250  # no release allows more; each has a limit of its own, which its webhook tells
 LONGEST_RUN_ID = 12  # leaves room in volume names
 LARGEST_RETAIN = 50  # releases 1.0 and 1.1: over all jobs of a volume
 

@@ -25,10 +25,14 @@ PLURALS: Mapping[tuple[str, str], str] = {
     ("events.k8s.io", "Event"): "events",
     ("longhorn.io", "Engine"): "engines",
     ("longhorn.io", "Volume"): "volumes",
+    ("longhorn.io", "RecurringJob"): "recurringjobs",
+    ("longhorn.io", "Snapshot"): "snapshots",
+    ("longhorn.io", "Backup"): "backups",
 }
 TRIGGERED_LABEL = "longhorn.qa/triggered"
 MANUAL_ANNOTATION = "cronjob.kubernetes.io/instantiate"
 VOLUME_LABEL = "longhornvolume"
+BACKUP_VOLUME_LABEL = "backup-volume"
 JOB_LABEL = "RecurringJob"
 
 _TICK = re.compile(r"-(\d{8,10})$")
@@ -111,6 +115,7 @@ class EventFact:
 class SnapshotFact:
     name: str
     job: str  # the RecurringJob label; empty for anybody else's snapshot
+    removed: bool = False  # marked so: it waits for a purge
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,30 @@ class EngineFact:
     replicas: tuple[str, ...]  # addresses
 
 
-Fact = t.Union[CronJobFact, JobFact, PodFact, EventFact, EngineFact]
+@dataclass(frozen=True, slots=True)
+class RecurringJobFact:
+    meta: Meta
+    task: str
+    executions: int | None  # starts of the job's process; None where the release does not count them
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactFact:
+    """Longhorn's own object of a snapshot or a backup. It stays, Terminating, until what it stands for is deleted."""
+
+    meta: Meta
+    volume: str
+    job: str  # the RecurringJob label; empty for anybody else's
+    asked_for: bool  # somebody made the object to have the thing made; else it mirrors one that was there
+    made: datetime | None  # when the thing itself was
+    deleting: datetime | None  # since when it is Terminating
+    snapshot: str  # of a backup
+    state: str  # of a backup
+    error: str
+    messages: tuple[str, ...]
+
+
+Fact = t.Union[CronJobFact, JobFact, PodFact, EventFact, EngineFact, RecurringJobFact, ArtefactFact]
 
 
 def plural_of(document: JsonObject) -> str | None:
@@ -256,7 +284,7 @@ def engine(document: JsonObject) -> EngineFact:
         volume=text(spec, "volumeName") or text(labels, VOLUME_LABEL),
         known=isinstance(snapshots, Mapping),
         snapshots=tuple(
-            SnapshotFact(name=name, job=text(mapping(entry, "labels"), JOB_LABEL))
+            SnapshotFact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)
             for name, entry in _entries(snapshots)
             if name != "volume-head"
         ),
@@ -271,6 +299,56 @@ def engine(document: JsonObject) -> EngineFact:
         ),
         replicas=tuple(str(value) for value in mapping(status, "currentReplicaAddressMap").values()),
     )
+
+
+def recurring_job(document: JsonObject) -> RecurringJobFact:
+    """Of either version, v1beta1 or v1beta2."""
+    return RecurringJobFact(
+        meta=meta_of(document),
+        task=text(mapping(document, "spec"), "task"),
+        executions=number(mapping(document, "status"), "executionCount"),
+    )
+
+
+def snapshot(document: JsonObject) -> ArtefactFact:
+    """A Snapshot object, of Longhorn's own group."""
+    spec, status = mapping(document, "spec"), mapping(document, "status")
+    labels = mapping(mapping(document, "metadata"), "labels")
+    return ArtefactFact(
+        meta=meta_of(document),
+        volume=text(spec, "volume") or text(labels, VOLUME_LABEL),
+        job=_job_of(spec, status),
+        asked_for=spec.get("createSnapshot") is True,
+        made=moment(status, "creationTime"),
+        deleting=moment(mapping(document, "metadata"), "deletionTimestamp"),
+        snapshot="",
+        state="",
+        error=text(status, "error"),
+        messages=(),
+    )
+
+
+def backup(document: JsonObject) -> ArtefactFact:
+    """A Backup object of either version, v1beta1 or v1beta2."""
+    spec, status = mapping(document, "spec"), mapping(document, "status")
+    labels = mapping(mapping(document, "metadata"), "labels")
+    return ArtefactFact(
+        meta=meta_of(document),
+        volume=text(labels, BACKUP_VOLUME_LABEL) or text(status, "volumeName"),
+        job=_job_of(spec, status),
+        asked_for=bool(text(spec, "snapshotName")),
+        made=moment(status, "backupCreatedAt"),
+        deleting=moment(mapping(document, "metadata"), "deletionTimestamp"),
+        snapshot=text(spec, "snapshotName") or text(status, "snapshotName"),
+        state=text(status, "state"),
+        error=text(status, "error"),
+        messages=tuple(str(value) for value in mapping(status, "messages").values()),
+    )
+
+
+def _job_of(spec: Mapping[str, t.Any], status: Mapping[str, t.Any]) -> str:
+    """What was asked for, or what was found: an object that mirrors something has no labels of its own."""
+    return text(mapping(spec, "labels"), JOB_LABEL) or text(mapping(status, "labels"), JOB_LABEL)
 
 
 def mapping(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:

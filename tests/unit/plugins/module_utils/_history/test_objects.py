@@ -14,7 +14,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import object
 
 META = {"name": "a", "uid": "u", "resourceVersion": "12"}
 CRONJOB = {"kind": "CronJob", "uid": "x"}
-LIFTS = [objects.cronjob, objects.job, objects.pod, objects.event, objects.engine]
+LIFTS = [
+    objects.cronjob, objects.job, objects.pod, objects.event, objects.engine, objects.recurring_job, objects.snapshot,
+    objects.backup,
+]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -106,3 +109,62 @@ def test_engine_knows_whether_it_was_told_anything() -> None:
     fact = objects.engine({"metadata": META, "spec": {"volumeName": "v"}, "status": {"snapshots": entry}})
     assert fact.known
     assert [(item.name, item.job) for item in fact.snapshots] == [("snap", "c-x")]
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
+@pytest.mark.parametrize(
+    ("kind", "plural"), [("RecurringJob", "recurringjobs"), ("Snapshot", "snapshots"), ("Backup", "backups")]
+)
+def test_kinds_of_longhorns_own_group_are_told_from_others(kind: str, plural: str, version: str) -> None:
+    assert objects.plural_of({"apiVersion": f"longhorn.io/{version}", "kind": kind}) == plural
+    assert objects.plural_of({"apiVersion": f"snapshot.storage.k8s.io/{version}", "kind": kind}) is None
+
+
+def test_recurring_job_counts_starts_or_does_not() -> None:
+    counted = objects.recurring_job({"metadata": META, "spec": {"task": "backup"}, "status": {"executionCount": 3}})
+    assert (counted.task, counted.executions) == ("backup", 3)
+    assert objects.recurring_job({"metadata": META, "status": {"ownerID": "n"}}).executions is None
+
+
+def test_snapshot_that_a_job_asked_for() -> None:
+    meta = {**META, "labels": {"longhornvolume": "other"}, "deletionTimestamp": "2026-11-23T03:09:00Z"}
+    labels = {"RecurringJob": "snap", "mine": "x"}
+    spec = {"volume": "v", "createSnapshot": True, "labels": labels}
+    status = {"creationTime": "2026-11-23T03:08:00Z", "error": "lost track"}
+    fact = objects.snapshot({"metadata": meta, "spec": spec, "status": status})
+    assert (fact.volume, fact.job, fact.asked_for, fact.error) == ("v", "snap", True, "lost track")
+    assert fact.made == datetime(2026, 11, 23, 3, 8, tzinfo=timezone.utc)
+    assert fact.deleting == datetime(2026, 11, 23, 3, 9, tzinfo=timezone.utc)
+    assert (fact.snapshot, fact.state, fact.messages) == ("", "", ())
+
+
+def test_snapshot_that_mirrors_the_engines() -> None:
+    document = {"metadata": {**META, "labels": {"longhornvolume": "v"}}, "spec": {"createSnapshot": False}}
+    document["status"] = {"labels": {"RecurringJob": "snap"}}
+    fact = objects.snapshot(document)
+    assert (fact.volume, fact.job, fact.asked_for, fact.deleting) == ("v", "snap", False, None)
+
+
+def test_backup_that_a_job_asked_for_and_that_cannot_be_deleted() -> None:
+    meta = {**META, "labels": {"backup-volume": "v", "longhornvolume": "other"}}
+    spec = {"snapshotName": "s", "labels": {"RecurringJob": "back"}}
+    status = {"state": "Error", "error": "e", "messages": {"error": "Failed to delete the backup"}, "volumeName": "x",
+              "snapshotName": "t", "backupCreatedAt": "2026-11-23T03:08:00Z"}  # fmt: skip
+    fact = objects.backup({"metadata": meta, "spec": spec, "status": status})
+    assert (fact.volume, fact.job, fact.asked_for, fact.snapshot) == ("v", "back", True, "s")
+    assert (fact.state, fact.error, fact.messages) == ("Error", "e", ("Failed to delete the backup",))
+    assert fact.made == datetime(2026, 11, 23, 3, 8, tzinfo=timezone.utc)
+
+
+def test_backup_that_was_found_in_the_store() -> None:
+    status = {"volumeName": "v", "snapshotName": "t", "labels": {"RecurringJob": "back"}}
+    fact = objects.backup({"metadata": META, "spec": {"syncRequestedAt": None}, "status": status})
+    assert (fact.volume, fact.job, fact.asked_for, fact.snapshot) == ("v", "back", False, "t")
+
+
+def test_engine_tells_which_snapshots_wait_for_a_purge() -> None:
+    snapshots = {"a": {"removed": True, "labels": {"RecurringJob": "x"}}, "b": {"removed": False}, "c": {}}
+    fact = objects.engine({"metadata": META, "status": {"snapshots": snapshots}})
+    assert [(item.name, item.job, item.removed) for item in fact.snapshots] == [
+        ("a", "x", True), ("b", "", False), ("c", "", False),
+    ]  # fmt: skip

@@ -18,6 +18,7 @@ from longhorn_qa_lab.longhorn.manager import labels_of, parser
 
 MOMENT = dt.datetime(2020, 6, 8, 20, 5, 10, tzinfo=dt.timezone.utc)
 LABELS = {"RecurringJob": "c-x"}
+OF_VOLUMES = [row.name for row in releases.RELEASES.values() if row.recurring_jobs == "in volumes"]
 
 
 class FakeVolume:
@@ -30,11 +31,16 @@ class FakeVolume:
         self.asked: list[str] = []
         self.states = ["in_progress", "complete"]
         self.purging = [True, False]
+        self.written = True
+        self.backed_up = False
 
     def _do(self, what: str) -> None:
         self.asked.append(what)
         if what.split()[0] in self.fails:
             raise JobError(f"no {what}")
+
+    def has_new_data(self, *, since_backup: bool) -> bool:
+        return self.written or (since_backup and not self.backed_up)
 
     def create_snapshot(self, name: str, labels: t.Mapping[str, str]) -> None:
         self._do("snapshot")
@@ -95,7 +101,7 @@ def run(
     return codes, lines
 
 
-@pytest.mark.parametrize("release", list(releases.RELEASES))
+@pytest.mark.parametrize("release", OF_VOLUMES)
 def test_a_good_clean_up_keeps_what_retain_says(release: str) -> None:
     volume = FakeVolume()
     codes, lines = run(volume, release=release, times=4, retain=2)
@@ -112,6 +118,8 @@ def test_a_good_clean_up_keeps_what_retain_says(release: str) -> None:
         pytest.param("v1.0.0", [0, 1], "fatal", "Error taking snapshot: no", id="1.0.0 ends with an error"),
         pytest.param("v1.0.1", [0, 0], "warning", "created snapshot successfully but errored on cleanup for vol: no",
                      id="1.0.1 warns and is content"),
+        pytest.param("v1.1.3", [0, 0], "warning", "created snapshot successfully but errored on cleanup for vol: no",
+                     id="1.1 warns and is content"),
     ],
 )  # fmt: skip
 def test_a_failing_snapshot_deletion(release: str, codes: list[int], level: str, begins: str) -> None:
@@ -119,6 +127,7 @@ def test_a_failing_snapshot_deletion(release: str, codes: list[int], level: str,
     seen, lines = run(volume, release=release, times=2)
     assert seen == codes
     assert len(volume.made) == 2, "each run made its own snapshot"
+    lines = [line for line in lines if "Running recurring" not in line]
     assert [line.split()[0] for line in lines] == [f"level={level}"]
     assert f'msg="{begins}' in lines[0]
     assert "purge" not in volume.asked
@@ -154,7 +163,7 @@ def test_a_failing_backup_deletion(release: str, codes: list[int], words: str) -
     assert volume.asked.count("finish") == 1, "the last backup is noted after a good clean-up only"
 
 
-@pytest.mark.parametrize("release", list(releases.RELEASES))
+@pytest.mark.parametrize("release", OF_VOLUMES)
 @pytest.mark.parametrize("step", ["snapshot", "backup"])
 def test_a_failing_creation_is_an_error_everywhere(release: str, step: str) -> None:
     codes, lines = run(FakeVolume(fails=[step]), release=release, backup=True)
@@ -235,3 +244,54 @@ def test_both_command_lines_are_understood() -> None:
 def test_an_unknown_release_is_named_with_the_known_ones() -> None:
     with pytest.raises(releases.UnknownRelease, match=r"v9.*2020-06, v1.0.0, v1.0.1"):
         releases.release("v9")
+
+
+# --- 1.1 ---
+
+
+def test_1_1_says_what_it_runs() -> None:
+    _codes, lines = run(FakeVolume(), release="v1.1.3", backup=True)
+    assert lines[0] == 'level=info msg="Running recurring backup for volume vol"'
+    assert lines[1:] == [
+        'level=debug msg="Creating backup s3://b, current progress 0"',
+        'level=debug msg="Complete creating backup s3://b"',
+    ]
+
+
+def test_1_1_makes_no_snapshot_without_new_data() -> None:
+    volume = FakeVolume()
+    volume.written = False
+    codes, lines = run(volume, release="v1.1.3", times=2)
+    assert (codes, volume.made) == ([0, 0], [])
+    assert lines[1] == (
+        'level=info msg="Skipping taking snapshot because the volume vol doesn\'t have new data in volume-head"'
+    )
+
+
+def test_1_1_makes_no_backup_of_what_is_backed_up() -> None:
+    volume = FakeVolume()
+    volume.written = False
+    run(volume, release="v1.1.3", backup=True)
+    assert (len(volume.made), len(volume.stored)) == (1, 1), "a snapshot that has no backup yet gets one"
+    volume.backed_up = True
+    _codes, lines = run(volume, release="v1.1.3", backup=True)
+    assert (len(volume.made), len(volume.stored)) == (1, 1)
+    assert lines[-1] == (
+        "level=info msg=\"Skipping taking backup because volume vol is either empty or doesn't have new data since the "
+        'last backup"'
+    )
+
+
+def test_1_0_1_never_asks() -> None:
+    volume = FakeVolume()
+    volume.written = False
+    run(volume, release="v1.0.1")
+    assert len(volume.made) == 1
+
+
+def test_a_backup_that_never_starts_is_an_error_in_1_1() -> None:
+    volume = FakeVolume()
+    volume.backup_progress = lambda _snapshot: None  # type: ignore[method-assign]
+    codes, lines = run(volume, release="v1.1.3", backup=True)
+    assert codes == [1]
+    assert "timeout waiting for the backup of the snapshot c-x-" in lines[-1]

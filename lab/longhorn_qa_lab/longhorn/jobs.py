@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recurring job's own process: ``longhorn-manager snapshot …`` of each release.
+"""The recurring job's own process up to 1.1: ``longhorn-manager snapshot …`` of each release.
 
 Until 1.0.0 and in the build of June 2020 the job drives the volume's engine binary itself; 1.0.1 asks the manager's
 API. The order of steps and the words are Longhorn's; what a release does when the clean-up fails is data.
@@ -62,6 +62,9 @@ class Progress:
 class Volume(t.Protocol):
     """What a job can do to its volume, however its release does it. Failures are JobError."""
 
+    def has_new_data(self, *, since_backup: bool) -> bool:
+        """Whether something has been written since the last snapshot, or else since the last backup."""
+
     def create_snapshot(self, name: str, labels: t.Mapping[str, str]) -> None: ...
     def snapshots(self) -> list[Snapshot]: ...
     def delete_snapshot(self, name: str) -> None: ...
@@ -88,8 +91,12 @@ class Job:
     poll: float
 
 
+_SPARING_SINCE: t.Final = (1, 1, 0)
+_START_POLLS: t.Final = 90
+
+
 class Runner:
-    """Runs a job against a volume."""
+    """Runs a job against a volume. From 1.1 on it says what it does, and spares what would hold nothing new."""
 
     def __init__(
         self, job: Job, volume: Volume, *, release: Release, log: Log, sleep: t.Callable[[float], None]
@@ -99,14 +106,24 @@ class Runner:
         self._release = release
         self._log = log
         self._sleep = sleep
+        self._sparing = release.number >= _SPARING_SINCE
         self._snapshot = f"{job.name}-{names.random_id()}"
 
     def run(self) -> None:
         """Do the job; JobError is fatal."""
+        if self._sparing:
+            kind = "backup" if self._job.backup else "snapshot"
+            self._log.info(f"Running recurring {kind} for volume {self._job.volume}")
         if not self._job.backup:
             self._snapshot_and_clean_up()
             return
         try:
+            if self._sparing and not self._volume.has_new_data(since_backup=True):
+                self._log.info(
+                    f"Skipping taking backup because volume {self._job.volume} is either empty or doesn't have new "
+                    "data since the last backup"
+                )
+                return
             self._snapshot_and_clean_up()
             self._back_up()
             self._forgive("backup", self._clean_up_backups)
@@ -114,6 +131,11 @@ class Runner:
             raise JobError(f"failed to complete backupAndCleanup for {self._job.volume}: {error}") from error
 
     def _snapshot_and_clean_up(self) -> None:
+        if self._sparing and not self._job.backup and not self._volume.has_new_data(since_backup=False):
+            self._log.info(
+                f"Skipping taking snapshot because the volume {self._job.volume} doesn't have new data in volume-head"
+            )
+            return
         self._volume.create_snapshot(self._snapshot, self._job.labels)
         self._forgive("snapshot", self._clean_up_snapshots)
 
@@ -143,16 +165,28 @@ class Runner:
 
     def _back_up(self) -> None:
         self._volume.start_backup(self._snapshot, self._job.labels)
+        looks = 0
         while True:
             seen = self._volume.backup_progress(self._snapshot)
-            if seen is not None:
-                if seen.state == "complete":
-                    self._log.debug(f"Complete creating backup {seen.url}")
-                    return
-                if seen.state == "error":
-                    raise JobError(f"Failed to create backup {seen.url}: {seen.error}")
-                self._log.debug(f"Creating backup {seen.name}, current progress {seen.progress}")
+            looks += 1
+            if seen is None and self._sparing and looks == _START_POLLS:
+                raise JobError(
+                    f"timeout waiting for the backup of the snapshot {self._snapshot} of volume {self._job.volume} "
+                    "to start"
+                )
+            if seen is not None and self._is_backed_up(seen):
+                return
             self._sleep(self._job.poll)
+
+    def _is_backed_up(self, seen: Progress) -> bool:
+        called, failed = (seen.url, "failed") if self._sparing else (seen.name, "Failed")
+        if seen.state == "complete":
+            self._log.debug(f"Complete creating backup {seen.url}")
+            return True
+        if seen.state == "error":
+            raise JobError(f"{failed} to create backup {seen.url}: {seen.error}")
+        self._log.debug(f"Creating backup {called}, current progress {seen.progress}")
+        return False
 
     def _clean_up_backups(self) -> None:
         candidates = [b for b in self._volume.backups() if b.labels.get(LABEL) == self._job.labels[LABEL]]

@@ -108,7 +108,9 @@ def _way_to_volume(
 
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
         rng = random.Random()  # noqa: S311 the order of words in a message
-        return ApiVolume(volume=options.volume, url=options.manager_url, egress=egress, rng=rng)
+        return ApiVolume(
+            volume=options.volume, url=options.manager_url, egress=egress, rng=rng, timeout=release.client_timeout
+        )
     from longhorn_qa_lab.kube import Kube
     from longhorn_qa_lab.longhorn.engine_volume import EngineVolume
 

@@ -111,6 +111,8 @@ class Release:
     #: A node has an instance manager each for engines and for replicas, or one for all.
     instance_managers: tuple[str, ...] = ("engine", "replica")
     max_volume_name: int = 40
+    #: How long a job waits for the manager's answer.
+    client_timeout: float = 10.0
     #: Seconds; each is multiplied by the lab's poll scale.
     job_poll: float = 5.0
     engine_refresh: float = 5.0
@@ -192,6 +194,7 @@ def _rules(**new: t.Any) -> JobRules:
 _next(
     (1, 1, 3),
     instance_manager="v1_20201216",
+    client_timeout=60.0,
     detached_jobs="deleted",
     deployed="deployed",
     versions=CliVersions(cli=4),

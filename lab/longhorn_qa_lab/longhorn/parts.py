@@ -10,13 +10,24 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.kube import ApiError, Unreachable
-from longhorn_qa_lab.longhorn import checks, engine, world
+from longhorn_qa_lab.longhorn import backupstore, checks, engine, world
 from longhorn_qa_lab.longhorn.context import Context
+from longhorn_qa_lab.longhorn.releases import Span
 from longhorn_qa_lab.longhorn.s3_client import StoreError
 
-_PROXY_PORT: t.Final = 8501
+REASONS: t.Final = (
+    checks.Refused,
+    ApiError,
+    Unreachable,
+    engine.CommandError,
+    StoreError,
+    backupstore.LockRefused,
+    LookupError,
+)
 
-REASONS: t.Final = (checks.Refused, ApiError, Unreachable, engine.CommandError, StoreError, LookupError)
+
+_PROXY_PORT: t.Final = 8501
+_FAILED: t.Final = Span(since=(1, 5, 0))
 
 
 class ApiFault(Exception):
@@ -56,19 +67,33 @@ class Part:
         self._w = context.cluster
         self._egress = egress
 
+    @property
+    def _fail(self) -> str:
+        """How an error begins: the releases have changed their word."""
+        return "failed" if self._c.release.has(_FAILED) else "fail"
+
     def _binary(self, image: str) -> engine.Binary:
-        store = engine.StoreRules.of(self._c.release, self._c.poll_scale)
-        return engine.Binary(image=image, plan=self._c.plan, store=store)
+        return binary(self._c, image)
 
     def _engine(self, volume: str) -> engine.Engine:
-        """The running engine of a volume, called through the image it runs."""
-        engines = self._w.all(world.ENGINES, volume=volume)
-        if len(engines) != 1:
-            raise checks.Refused(f"cannot find suitable engine for volume {volume}")
-        status = engines[0].get("status") or {}
-        if status.get("currentState") != "running":
-            raise checks.Refused(f"cannot find the engine of volume {volume}: it is not running, no IP available")
-        binary = self._binary(status["currentImage"])
-        if self._c.release.engines_through == "proxy":
-            return engine.Proxied(self._c.disk, binary, volume, proxy=f"{status['ip']}:{_PROXY_PORT}")
-        return engine.Engine(self._c.disk, binary, volume)
+        return reach(self._c, volume)
+
+
+def binary(context: Context, image: str) -> engine.Binary:
+    """An image's executable on this node."""
+    rules = engine.StoreRules.of(context.release, context.poll_scale)
+    return engine.Binary(image=image, plan=context.plan, store=rules)
+
+
+def reach(context: Context, volume: str) -> engine.Engine:
+    """The running engine of a volume: by the binary of its image, or from 1.3 on through the proxy."""
+    engines = context.cluster.all(world.ENGINES, volume=volume)
+    if len(engines) != 1:
+        raise checks.Refused(f"cannot find suitable engine for volume {volume}")
+    status = engines[0].get("status") or {}
+    if status.get("currentState") != "running":
+        raise checks.Refused(f"cannot find the engine of volume {volume}: it is not running, no IP available")
+    called = binary(context, status["currentImage"])
+    if context.release.engines_through == "proxy":
+        return engine.Proxied(context.disk, called, volume, proxy=f"{status['ip']}:{_PROXY_PORT}")
+    return engine.Engine(context.disk, called, volume)

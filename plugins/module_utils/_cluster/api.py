@@ -22,6 +22,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     LonghornQAError,
     NotFound,
     Unauthorized,
+    Unreachable,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Backoff, Clock
@@ -271,14 +272,18 @@ class Client:
         return t.cast(Object, self._once(request).json(what))
 
     def _read(self, request: http.Request) -> http.Answer:
-        backoff = Backoff(clock=self._clock, first=0.3, longest=3.0, budget=8.0)
+        backoff, fresh = Backoff(clock=self._clock, first=0.3, longest=3.0, budget=8.0), False
         while True:
             try:
                 return self._once(request)
             except (Unauthorized, Forbidden, Expired):
                 raise
+            except Unreachable as error:
+                if fresh or not error.broke:
+                    raise
+                fresh = True  # what is between us and the server may have closed a connection that was kept
             except ApiFailure as error:
-                if error.status == 0 or not backoff.pause(error.retry_after):
+                if not backoff.pause(error.retry_after):
                     raise
 
     def _once(self, request: http.Request) -> http.Answer:

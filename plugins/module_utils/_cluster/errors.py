@@ -105,6 +105,8 @@ class ApiFailure(LonghornQAError):
 class Unreachable(ApiFailure):
     """No answer: nobody listens, the name does not resolve, TLS failed, the connection broke."""
 
+    broke: bool = False  # there was a connection, perhaps one that had been kept for too long
+
     word: t.ClassVar[str] = "unreachable"
 
 

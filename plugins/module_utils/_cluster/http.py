@@ -160,6 +160,7 @@ def broken(error: Exception, what: str, host: str = "") -> errors.LonghornQAErro
         return errors.Unreachable(f"the API server{where} was silent for too long", subject=what, seen=_reason(error))
     return errors.Unreachable(
         f"the API server{where} cannot be reached or broke the connection", subject=what, seen=_reason(error),
+        broke=isinstance(error, urllib3.exceptions.ProtocolError),
         advice="Is the cluster running, and does the kubeconfig name the right address?",
     )  # fmt: skip
 

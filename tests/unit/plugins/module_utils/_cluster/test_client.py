@@ -135,17 +135,33 @@ def test_errors_are_told(api: Api, client: Client, answer: t.Any, error: type[Ex
     assert len(api.requests) == 1
 
 
-def test_an_expired_token_is_read_anew_once(api: Api, clock: Clock, tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "config"
+PLUGIN = """#!/bin/sh
+printf '{"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "status": {"token": "%s"}}' \
+  "$(cat "$1")"
+"""
+
+
+@pytest.mark.parametrize("way", ["kubeconfig", "token file", "credential plugin"])
+def test_an_expired_token_is_read_anew_once(api: Api, clock: Clock, tmp_path: Path, way: str) -> None:
+    kubeconfig, plugin, place = tmp_path / "config", tmp_path / "plugin", tmp_path / "token"
+    plugin.write_text(PLUGIN)
+    plugin.chmod(0o700)
 
     def write(token: str) -> None:
+        place.write_text(token)
+        ran = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": str(plugin), "args": [str(place)]}
+        ways = {
+            "kubeconfig": {"token": token},
+            "token file": {"tokenFile": str(place)},
+            "credential plugin": {"exec": ran},
+        }
         kubeconfig.write_text(
             json.dumps(
                 {
                     "current-context": "c",
                     "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
                     "clusters": [{"name": "k", "cluster": {"server": api.host}}],
-                    "users": [{"name": "u", "user": {"token": token}}],
+                    "users": [{"name": "u", "user": ways[way]}],
                 }
             )
         )
@@ -184,6 +200,26 @@ def test_reads_give_up_with_the_last_answer(api: Api, client: Client) -> None:
     with pytest.raises(errors.ApiFailure, match="500 etcdserver: leader changed"):
         client.get(kinds.PODS, "p")
     assert 2 < len(api.requests) < 100
+
+
+def half_an_answer() -> t.Any:
+    return reply(200, {"ok": True}, Content_Length="1000")
+
+
+def test_reads_are_sent_again_when_a_connection_broke_but_only_once(api: Api, client: Client) -> None:
+    api.answers(half_an_answer(), reply(200, {"ok": True}))
+    assert client.get(kinds.PODS, "p") == {"ok": True}
+    api.answers(half_an_answer(), half_an_answer())
+    with pytest.raises(errors.Unreachable, match="broke the connection"):
+        client.get(kinds.PODS, "p")
+    assert len(api.requests) == 4
+
+
+def test_writes_are_not_sent_again_when_a_connection_broke(api: Api, client: Client) -> None:
+    api.answers(half_an_answer())
+    with pytest.raises(errors.Unreachable, match="broke the connection"):
+        client.create(kinds.PODS, {"metadata": {"name": "p"}}, namespace="n")
+    assert len(api.requests) == 1
 
 
 def test_writes_are_sent_once(api: Api, client: Client) -> None:

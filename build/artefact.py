@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,19 @@ def audit(folder: Path) -> None:
     print(f"audit of {RECORDING.name}: {verdict}")
 
 
+def rejudge(folder: Path) -> None:
+    """The bug report's own command, typed by somebody who got it and the history."""
+    first = folder / "report"
+    text = (first / "report.md").read_text(encoding="utf-8")
+    command = next(line for line in text.splitlines() if line.startswith("ansible-playbook "))
+    command = command.replace("HISTORY", str(first / "history")).replace("REPORT", str(folder / "again"))
+    run(folder, *shlex.split(command))
+    for name in ("report.txt", "report.md"):
+        if (folder / "again" / name).read_bytes() != (first / name).read_bytes():
+            raise SystemExit(f"artefact: {name} of the same history is not the same")
+    print("longhorn.qa.rejudge: judges a bug report's history again, with the same answer")
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="longhorn-qa-artefact-") as name:
         folder = Path(name)
@@ -100,6 +114,7 @@ def main() -> int:
             run(folder, "ansible-playbook", "--syntax-check", f"longhorn.qa.{playbook}")
             print(f"longhorn.qa.{playbook}: found by its full name")
         audit(folder)
+        rejudge(folder)
     return 0
 
 

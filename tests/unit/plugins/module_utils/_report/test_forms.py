@@ -190,9 +190,18 @@ def test_code_span_cannot_be_left(text: str) -> None:
         ("eyJhbGciOiJIUzI1.eyJzdWIiOiIx.c2ln", "eyJ"),
         ("mail ann@example.org", "ann@"),
         ("in /home/ann/history", "ann"),
+        ("dial tcp [2001:db8::7]:9500: refused", "db8"),
+        ("dial tcp: lookup minio.example.org on 10.0.0.10:53: no such host", "minio"),
+        ("dial tcp backup.example.org:9000: i/o timeout", "example"),
+        ("x509: certificate is valid for a.example.org, not b.example.org", "example"),
+        ("AccountKey=abcDEF123", "abcDEF123"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEabc", "MIIE"),
     ],
-    ids=["s3", "http", "IPv4", "IPv6", "secret", "password", "bearer", "access key", "token", "mail", "path"],
-)
+    ids=[
+        "s3", "http", "IPv4", "IPv6", "secret", "password", "bearer", "access key", "token", "mail", "path",
+        "short IPv6", "name lookup", "host and port", "certificate", "account key", "private key",
+    ],
+)  # fmt: skip
 def test_redacted(text: str, gone: str) -> None:
     assert gone not in redacted(text)
     assert gone not in markdown(report(text=text))
@@ -200,7 +209,8 @@ def test_redacted(text: str, gone: str) -> None:
 
 def test_names_and_times_are_not_redacted() -> None:
     text = (
-        "Job qa-9a3d50-no-cleanup-c-29923722 at 2026-11-23T08:41:00Z with quay.io/ttpcodes/longhorn-engine:no-cleanup"
+        "Job qa-9a3d50-no-cleanup-c-29923722 at 2026-11-23T08:41:00Z with quay.io/ttpcodes/longhorn-engine:no-cleanup "
+        "said std::vector, foo::bar and a lookup of the volume"
     )
     assert redacted(text) == text
 
@@ -247,6 +257,14 @@ def test_metrics_are_lines_of_name_labels_and_value() -> None:
     assert [line for line in lines if not sample.fullmatch(line)] == []
     assert 'longhorn_qa_checks{run="0",check="job-succeeded",verdict="fail"} 3' in lines
     assert text.endswith("\n")
+
+
+def test_metrics_have_each_series_once() -> None:
+    one = report(volumes=3)
+    lines = prometheus({**one, "runs": one["runs"] * 2}).splitlines()
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series)) > 8
+    assert len([line for line in lines if line.startswith("# TYPE longhorn_qa_checks ")]) == 1
 
 
 def test_metrics_have_one_verdict() -> None:

@@ -150,8 +150,8 @@ def test_cron_jobs_with_bugs_differ_from_those_without() -> None:
     pod = {"restartPolicy": "OnFailure", "containers": [{"command": [], "image": "i"}]}
     plain = {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"backoffLimit": 3, "template": {"spec": pod}}}}}
     for bug in ("second-pod", "failed-with-all"):
-        assert cron_jobs.cron_job_differs(plain, cron_jobs.with_bugs(json.loads(json.dumps(plain)), {bug}))
-    assert not cron_jobs.cron_job_differs(plain, cron_jobs.with_bugs(json.loads(json.dumps(plain)), {"event-lost"}))
+        assert cron_jobs.differs(plain, cron_jobs.with_bugs(json.loads(json.dumps(plain)), {bug}))
+    assert not cron_jobs.differs(plain, cron_jobs.with_bugs(json.loads(json.dumps(plain)), {"event-lost"}))
 
 
 class Admin:

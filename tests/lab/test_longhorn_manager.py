@@ -598,3 +598,79 @@ def test_names_and_conditions_change_their_shape(
     assert type(conditions)(entry if isinstance(entry, str) else entry["type"] for entry in found) == conditions
     (name,) = manager.all(world.ENGINES)
     assert re.fullmatch(engine_name, name)
+
+
+@pytest.fixture(params=[name for name, row in RELEASES.items() if row.recurring_jobs == "objects"])
+def with_jobs(request: pytest.FixtureRequest, tmp_path: Path) -> Manager:
+    """A manager of each release with recurring jobs as objects, one of which is there."""
+    manager = Manager(tmp_path, request.param)
+    body = {"name": "nightly", "task": "snapshot", "cron": "* * * * *", "retain": 2, "groups": ["weekly"]}
+    manager.service.create_recurring_job(body, BASE)
+    manager.settle()
+    return manager
+
+
+def test_a_recurring_job_has_one_cron_job_for_all_volumes(with_jobs: Manager) -> None:
+    manager = with_jobs
+    shown = manager.service.recurring_job("nightly", BASE)
+    assert (shown["task"], shown["retain"], shown["concurrency"], shown["groups"]) == ("snapshot", 2, 10, ["weekly"])
+    assert ("executionCount" in shown) is (manager.context.release.number >= (1, 7, 0))
+    assert list(manager.all(world.CRON_JOBS)) == ["nightly"]
+    manager.service.update_recurring_job("nightly", {**shown, "cron": "*/3 * * * *"}, BASE)
+    manager.settle()
+    assert manager.all(world.CRON_JOBS)["nightly"]["spec"]["schedule"] == "*/3 * * * *"
+    for name in ("one", "two"):
+        manager.volume(name)
+    assert list(manager.all(world.CRON_JOBS)) == ["nightly"], "volumes have none of their own"
+
+
+def test_volumes_without_a_job_are_in_the_default_group(with_jobs: Manager) -> None:
+    manager = with_jobs
+
+    def jobs(volume: str) -> list[tuple[str, bool]]:
+        return [(entry["name"], entry["isGroup"]) for entry in manager.act("recurringJobList", volume)["data"]]
+
+    manager.volume("none")
+    manager.volume("some", recurringJobSelector=[{"name": "nightly"}])
+    assert (jobs("none"), jobs("some")) == ([("default", True)], [("nightly", False)])
+    manager.act("recurringJobAdd", "none", name="nightly")
+    assert jobs("none") == [("default", True), ("nightly", False)], "the default stays until it is taken away"
+    manager.act("recurringJobDelete", "none", name="default", isGroup=True)
+    assert jobs("none") == [("nightly", False)]
+    manager.service.delete_recurring_job("nightly")
+    manager.settle()
+    assert (jobs("none"), jobs("some")) == ([("default", True)], [("default", True)]), "its labels went with it"
+    assert manager.all(world.RECURRING_JOBS) == {}
+    with pytest.raises(ApiFault, match='"nightly" not found'):
+        manager.service.recurring_job("nightly", BASE)
+
+
+def test_the_manager_of_1_2_checks_jobs_itself(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, "v1.2.6")
+    body = {"name": "nightly", "task": "snapshot", "cron": "* * * * *", "retain": 51}
+    with pytest.raises(ApiFault, match="Job Can't retain more than 50 snapshots"):
+        manager.service.create_recurring_job(body, BASE)
+    assert manager.all(world.RECURRING_JOBS) == {}
+
+
+def test_older_managers_know_no_recurring_jobs_as_objects(newest: Manager) -> None:
+    newest.volume()
+    with pytest.raises(Gone):
+        newest.service.recurring_jobs(BASE)
+    with pytest.raises(ApiFault, match="does not know the action recurringJobAdd"):
+        newest.act("recurringJobAdd", name="nightly")
+
+
+def test_jobs_of_a_detached_volume_of_1_1_are_not_there(tmp_path: Path) -> None:
+    manager = Manager(tmp_path, "v1.1.3")
+    manager.volume(recurringJobs=[{"name": "c-1", "task": "snapshot", "cron": "* * * * *", "retain": 1}])
+    (cron_job,) = manager.all(world.CRON_JOBS).values()
+    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]
+    assert pod["metadata"]["labels"] == {"longhornvolume": "test", "longhorn.io/job-task": "snapshot"}
+    assert "nodeName" not in pod["spec"]
+    assert (cron_job["spec"]["successfulJobsHistoryLimit"], cron_job["spec"].get("suspend")) == (1, None)
+    manager.act("detach")
+    assert manager.all(world.CRON_JOBS) == {}
+    manager.service.update_setting("allow-recurring-job-while-volume-detached", {"value": "true"}, BASE)
+    manager.settle()
+    assert list(manager.all(world.CRON_JOBS)) == ["test-c-1-c"]

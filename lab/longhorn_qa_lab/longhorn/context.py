@@ -48,6 +48,10 @@ class Context:
         text = self.setting(settings.DEFAULT_REPLICA_COUNT)
         return int(json.loads(text)["v1"] if text.startswith("{") else text or 3)
 
+    def max_retain(self) -> int:
+        """How many artefacts a recurring job may keep: the release's limit, or the setting's."""
+        return self.release.job_rules.max_retain or int(self.setting(settings.MAX_RETENTION))
+
     def images(self) -> dict[str, Object]:
         """The status of every engine image, by its reference."""
         return {image["spec"]["image"]: image.get("status") or {} for image in self.cluster.all(world.ENGINE_IMAGES)}

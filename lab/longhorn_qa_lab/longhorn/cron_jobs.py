@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CronJob that stands for one of a volume's recurring jobs. Pure."""
+"""The CronJob of a recurring job: one for each of a volume's own jobs, or from 1.2 on one for all volumes. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 from longhorn_qa_lab.longhorn import names
 from longhorn_qa_lab.longhorn.decide import Object, owner_reference
-from longhorn_qa_lab.longhorn.releases import Release
+from longhorn_qa_lab.longhorn.releases import CronJobRules, Release
+
+JOB_LABEL: t.Final = "recurring-job.longhorn.io"
+_MANAGED: t.Final = {"longhorn.io/managed-by": "longhorn-manager"}
+_TASK: t.Final = "longhorn.io/job-task"
+_LAST_APPLIED: t.Final = "longhorn.io/last-applied-cronjob-spec"
+_MANAGER_URL: t.Final = "http://longhorn-backend:9500/v1"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +27,27 @@ class BackupTarget:
     keys: t.Collection[str] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """What all CronJobs of an installation have in common."""
+
+    release: Release
+    manager_image: str
+    service_account: str
+    #: How many good and bad Jobs stay, by the settings.
+    successful: int = 1
+    failed: int = 1
+
+    @property
+    def rules(self) -> CronJobRules:
+        return self.release.cron_jobs
+
+    def history(self) -> Object:
+        if self.rules.history == "settings":
+            return {"successfulJobsHistoryLimit": self.successful, "failedJobsHistoryLimit": self.failed}
+        return {"successfulJobsHistoryLimit": 1} if self.rules.history == "one" else {}
+
+
 _CREDENTIALS: t.Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -29,48 +57,90 @@ _CREDENTIALS: t.Final = (
     "HTTPS_PROXY",
     "NO_PROXY",
 )
+_NAMESPACE: t.Final[Object] = {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
 
 
-def cron_job(
-    *, volume: Object, job: Object, release: Release, manager_image: str, service_account: str, target: BackupTarget
+def of_volume(*, volume: Object, job: Object, place: Place, target: BackupTarget) -> Object:
+    """The CronJob of one of a volume's own jobs."""
+    volume_name, status = volume["metadata"]["name"], volume.get("status") or {}
+    labels = {names.VOLUME_LABEL: volume_name}
+    marks = {**labels, _TASK: job["task"]} if place.rules.marked else {}
+    made = _cron_job(
+        name=names.cron_job(volume_name, job["name"]),
+        owner=volume,
+        labels={**labels, **marks, **(_MANAGED if marks else {})},
+        pod_labels=marks,
+        schedule=job["cron"],
+        command=job_command(volume=volume_name, job=job, release=place.release, target=target),
+        environment=job_environment(job=job, release=place.release, target=target),
+        place=place,
+    )
+    if place.rules.detached == "suspended":
+        made["spec"]["suspend"] = status.get("state") != "attached"
+    if place.rules.pinned and status.get("currentNodeID"):
+        made["spec"]["jobTemplate"]["spec"]["template"]["spec"]["nodeName"] = status["currentNodeID"]
+    return made
+
+
+def of_object(recurring_job: Object, place: Place) -> Object:
+    """The CronJob of a RecurringJob, whose name it has."""
+    name = recurring_job["metadata"]["name"]
+    labels = {**_MANAGED, JOB_LABEL: name}
+    return _cron_job(
+        name=name,
+        owner=recurring_job,
+        labels=labels,
+        pod_labels=labels,
+        schedule=recurring_job["spec"]["cron"],
+        command=["longhorn-manager", "-d", "recurring-job", name, "--manager-url", _MANAGER_URL],
+        environment=[_NAMESPACE],
+        place=place,
+    )
+
+
+def _cron_job(
+    *,
+    name: str,
+    owner: Object,
+    labels: t.Mapping[str, str],
+    pod_labels: t.Mapping[str, str],
+    schedule: str,
+    command: list[str],
+    environment: list[Object],
+    place: Place,
 ) -> Object:
-    """The CronJob of one of a volume's recurring jobs."""
-    volume_name = volume["metadata"]["name"]
-    name = names.cron_job(volume_name, job["name"])
-    attached = (volume.get("status") or {}).get("state") == "attached"
-    node = (volume.get("status") or {}).get("currentNodeID", "")
-    container = {
+    container: Object = {
         "name": name,
-        "image": manager_image,
+        "image": place.manager_image,
         "imagePullPolicy": "IfNotPresent",
-        "command": job_command(volume=volume_name, job=job, release=release, target=target),
-        "env": job_environment(job=job, release=release, target=target),
-        "securityContext": {"privileged": True},
+        "command": command,
+        "env": environment,
         "volumeMounts": [{"name": "engine-binaries", "mountPath": names.BINARIES}],
     }
+    if place.rules.privileged:
+        container["securityContext"] = {"privileged": True}
     pod: Object = {
         "containers": [container],
         "restartPolicy": "OnFailure",
-        "serviceAccountName": service_account,
+        "serviceAccountName": place.service_account,
         "volumes": [{"name": "engine-binaries", "hostPath": {"path": names.BINARIES}}],
     }
-    if node:
-        pod["nodeName"] = node
-    return {
-        "kind": "CronJob",
-        "metadata": {
-            "name": name,
-            "namespace": names.NAMESPACE,
-            "labels": {names.VOLUME_LABEL: volume_name},
-            "ownerReferences": [owner_reference(volume)],
-        },
-        "spec": {
-            "schedule": job["cron"],
-            "concurrencyPolicy": "Forbid",
-            "suspend": not attached,
-            "jobTemplate": {"spec": {"backoffLimit": 3, "template": {"metadata": {"name": name}, "spec": pod}}},
-        },
+    template = {"metadata": {"name": name, **({"labels": dict(pod_labels)} if pod_labels else {})}, "spec": pod}
+    spec = {
+        "schedule": schedule,
+        "concurrencyPolicy": "Forbid",
+        **place.history(),
+        "jobTemplate": {"spec": {"backoffLimit": 3, "template": template}},
     }
+    metadata = {
+        "name": name,
+        "namespace": names.NAMESPACE,
+        "labels": dict(labels),
+        "ownerReferences": [owner_reference(owner)],
+    }
+    if place.rules.marked:
+        metadata["annotations"] = {_LAST_APPLIED: json.dumps(spec, separators=(",", ":"))}
+    return {"kind": "CronJob", "metadata": metadata, "spec": spec}
 
 
 def with_bugs(wanted: Object, bugs: t.Collection[str]) -> Object:
@@ -88,7 +158,7 @@ def job_command(*, volume: str, job: Object, release: Release, target: BackupTar
     """The job's command line; until 1.0.0 it names the backup target, later only whether to back up."""
     words = ["longhorn-manager", "-d", "snapshot", volume]
     if release.jobs_through == "api":
-        words += ["--manager-url", "http://longhorn-backend:9500/v1"]
+        words += ["--manager-url", _MANAGER_URL]
     words += ["--snapshot-name", job["name"], "--labels", f"RecurringJob={job['name']}"]
     for key, value in sorted((job.get("labels") or {}).items()):
         words += ["--labels", f"{key}={value}"]
@@ -100,7 +170,7 @@ def job_command(*, volume: str, job: Object, release: Release, target: BackupTar
 
 def job_environment(*, job: Object, release: Release, target: BackupTarget) -> list[Object]:
     """The job's environment; until 1.0.0 a backup job gets the credentials that its secret has."""
-    found: list[Object] = [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
+    found: list[Object] = [_NAMESPACE]
     if job["task"] == "backup" and release.target_in_command and target.secret:
         found += [
             {"name": key, "valueFrom": {"secretKeyRef": {"name": target.secret, "key": key}}}
@@ -110,7 +180,7 @@ def job_environment(*, job: Object, release: Release, target: BackupTarget) -> l
     return found
 
 
-def cron_job_differs(there: Object, wanted: Object) -> bool:
+def differs(there: Object, wanted: Object) -> bool:
     """Whether a stored CronJob says something else than wanted, server defaults aside."""
     return _says(there) != _says(wanted)
 
@@ -132,4 +202,5 @@ def _says(cron: Object) -> tuple[t.Any, ...]:
         container["image"],
         environment,
         (job.get("parallelism", 1), job.get("backoffLimit"), pod.get("restartPolicy")),
+        (spec.get("successfulJobsHistoryLimit", 3), spec.get("failedJobsHistoryLimit", 1)),
     )

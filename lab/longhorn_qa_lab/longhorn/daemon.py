@@ -100,8 +100,9 @@ class Daemon:
 
 def _cron_version(kube: Kube, release: releases.Release) -> str:
     """The release's version of CronJobs, or the older one where the API server does not serve it."""
-    served = kube.get(f"/apis/batch/{release.cron_version}")["resources"]
-    return release.cron_version if any(entry["name"] == "cronjobs" for entry in served) else "v1beta1"
+    wanted = release.cron_jobs.version
+    served = kube.get(f"/apis/batch/{wanted}")["resources"]
+    return wanted if any(entry["name"] == "cronjobs" for entry in served) else "v1beta1"
 
 
 def _configuration(kube: Kube, manager_image: str) -> tuple[releases.Release, float]:

@@ -15,7 +15,15 @@ from longhorn_qa_lab.longhorn.logs import Log
 from longhorn_qa_lab.longhorn.parts import ApiFault, Gone
 from longhorn_qa_lab.longhorn.service import Service
 
-_COLLECTIONS: t.Final = ("backupvolumes", "engineimages", "instancemanagers", "nodes", "settings", "volumes")
+_COLLECTIONS: t.Final = (
+    "backupvolumes",
+    "engineimages",
+    "instancemanagers",
+    "nodes",
+    "recurringjobs",
+    "settings",
+    "volumes",
+)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -105,37 +113,42 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _collection(self, kind: str, body: Object, base: str) -> Object:
         service, url = self.server.service, f"{base}/{kind}"
+        creators = {
+            "volumes": service.create_volume,
+            "engineimages": service.create_engine_image,
+            "recurringjobs": service.create_recurring_job,
+        }
         if self.command == "POST":
-            create = {"volumes": service.create_volume, "engineimages": service.create_engine_image}.get(kind)
-            if create is None:
+            if kind not in creators:
                 raise Gone
-            return create(body, base)
+            return creators[kind](body, base)
         listing: dict[str, tuple[t.Callable[[str], list[Object]], str]] = {
             "backupvolumes": (service.backup_volumes, "backupVolume"),
             "engineimages": (service.engine_images, "engineImage"),
             "instancemanagers": (service.instance_managers, "instanceManager"),
             "nodes": (service.nodes, "node"),
+            "recurringjobs": (service.recurring_jobs, "recurringJob"),
             "settings": (service.settings, "setting"),
             "volumes": (service.volumes, "volume"),
         }
         list_all, name = listing[kind]
-        creatable = kind in ("volumes", "engineimages")
-        extra = {"createTypes": {name: url}} if creatable else {}
+        extra = {"createTypes": {name: url}} if kind in creators else {}
         return views.collection(list_all(base), kind=name, url=url, **extra)
 
     def _member(self, kind: str, name: str, action: str, body: Object, base: str) -> Object:
         service = self.server.service
-        if self.command == "POST" and kind == "volumes":
-            return service.act(name, action, body, base)
-        if self.command == "POST" and kind == "backupvolumes":
-            return service.act_on_backups(name, action, body, base)
-        if self.command == "PUT" and kind == "settings":
-            return service.update_setting(name, body, base)
+        acting = {"volumes": service.act, "backupvolumes": service.act_on_backups}
+        updating = {"settings": service.update_setting, "recurringjobs": service.update_recurring_job}
+        if self.command == "POST" and kind in acting:
+            return acting[kind](name, action, body, base)
+        if self.command == "PUT" and kind in updating:
+            return updating[kind](name, body, base)
         if self.command == "DELETE":
             delete = {
                 "volumes": service.delete_volume,
                 "engineimages": service.delete_engine_image,
                 "backupvolumes": service.delete_backup_volume,
+                "recurringjobs": service.delete_recurring_job,
             }.get(kind)
             if delete is None:
                 raise Gone
@@ -146,6 +159,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "engineimages": service.engine_image,
             "settings": service.setting,
             "backupvolumes": service.backup_volume,
+            "recurringjobs": service.recurring_job,
         }.get(kind)
         if get is not None and self.command == "GET":
             return get(name, base)

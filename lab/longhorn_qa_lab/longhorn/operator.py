@@ -15,7 +15,6 @@ from longhorn_qa_lab.kube import ApiError
 from longhorn_qa_lab.longhorn import (
     attachments,
     bugs,
-    cron_jobs,
     decide,
     faults,
     fields,
@@ -28,6 +27,7 @@ from longhorn_qa_lab.longhorn import (
 from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_event, set_value, write_config
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.instances import Instances
+from longhorn_qa_lab.longhorn.recurring_controller import RecurringJobs
 from longhorn_qa_lab.longhorn.releases import Release
 
 
@@ -44,6 +44,7 @@ class Operator:
         self._c = context
         self._w = context.cluster
         self._instances = Instances(context, clock)
+        self._recurring = RecurringJobs(context)
         self._mischief = mischief
         self._said: dict[str, str] = {}
         self._read: dict[str, str] = {}
@@ -86,6 +87,9 @@ class Operator:
             self._guarded(f"volume {volume['metadata']['name']}", self._volume, volume)
             if self._mischief is not None:
                 self._guarded(f"bugs of volume {volume['metadata']['name']}", self._mischief, volume)
+        if self._c.release.recurring_jobs == "objects":
+            for job in self._w.all(world.RECURRING_JOBS):
+                self._guarded(f"recurring job {job['metadata']['name']}", self._recurring.sync, job)
         for part in (world.REPLICAS, world.ENGINES):
             for document in self._w.all(part):
                 self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
@@ -275,7 +279,7 @@ class Operator:
         if plan.warning and self._said.get(f"upgrade {name}") != plan.warning:
             self._said[f"upgrade {name}"] = plan.warning
             self._c.log.warning(plan.warning)
-        self._cron_jobs(volume)
+        self._recurring.sync_volume(volume)
 
     def _attachment(self, volume: Object) -> Object:
         """Bring the volume's request in line with its tickets."""
@@ -287,38 +291,10 @@ class Operator:
         self._w.replace_status(world.VOLUME_ATTACHMENTS, found, wanted.status)
         return self._w.replace_spec(world.VOLUMES, volume, wanted.spec)
 
-    def _cron_jobs(self, volume: Object) -> None:
-        name = volume["metadata"]["name"]
-        there = {cron["metadata"]["name"]: cron for cron in self._w.all(world.CRON_JOBS, volume=name)}
-        jobs = volume["spec"].get("recurringJobs") or []
-        target = self._c.backup_target() if any(job["task"] == "backup" for job in jobs) else cron_jobs.BackupTarget()
-        for job in jobs:
-            wanted = cron_jobs.cron_job(
-                volume=volume,
-                job=job,
-                release=self._c.release,
-                manager_image=self._c.manager_image,
-                service_account=self._c.service_account,
-                target=target,
-            )
-            wanted = cron_jobs.with_bugs(wanted, self._c.bugs.of(name))
-            known = there.pop(wanted["metadata"]["name"], None)
-            if job["task"] == "backup" and self._c.release.target_in_command and not target.url:
-                raise ApiError(
-                    500, "failed to create cronjob for recurring job: cannot backup: backup target is not set"
-                )
-            if known is None:
-                self._w.create(world.CRON_JOBS, wanted)
-            elif cron_jobs.cron_job_differs(known, wanted):
-                self._w.replace(world.CRON_JOBS, {**known, "spec": {**known["spec"], **wanted["spec"]}})
-        for surplus in there:
-            self._w.delete(world.CRON_JOBS, surplus)
-
     def _delete_volume(self, volume: Object, engines: list[Object], replicas: list[Object]) -> None:
         name = volume["metadata"]["name"]
         self._w.replace_status(world.VOLUMES, volume, {**(volume.get("status") or {}), "state": "deleting"})
-        for cron in self._w.all(world.CRON_JOBS, volume=name):
-            self._w.delete(world.CRON_JOBS, cron["metadata"]["name"])
+        self._recurring.forget_volume(name)
         for kind, parts in ((world.ENGINES, engines), (world.REPLICAS, replicas)):
             for part in parts:
                 if not part["metadata"].get("deletionTimestamp"):

@@ -49,9 +49,8 @@ class JobRules:
     """What is asked of a recurring job."""
 
     max_name: int = 8
+    #: How many artefacts may stay, of all of a volume's jobs or of each job; 0 leaves that to a setting.
     max_retain: int = 50
-    #: Whether the limit is for all jobs of a volume together, or for each.
-    retain_is_a_sum: bool = True
     tasks: tuple[str, ...] = ("snapshot", "backup")
     #: Whether retain below a task's least is quietly corrected.
     corrects_retain: bool = False
@@ -61,6 +60,24 @@ class JobRules:
     names_itself: bool = False
     parameters: tuple[str, ...] = ()
     retain_message: str = "Job Can't retain more than {limit} snapshots"
+    name_message: str = "job name {name} is too long, must be {limit} characters or less"
+
+
+@dataclasses.dataclass(frozen=True)
+class CronJobRules:
+    """What a recurring job's CronJob looks like."""
+
+    #: One that the API server does not serve is replaced by the older one.
+    version: t.Literal["v1beta1", "v1"] = "v1beta1"
+    #: The CronJob of a detached volume is suspended, or is not there.
+    detached: t.Literal["suspended", "deleted"] = "suspended"
+    #: Whether the Jobs run on the node that the volume is attached to.
+    pinned: bool = True
+    privileged: bool = True
+    #: Whether labels say whose it is, and an annotation what was last wanted.
+    marked: bool = False
+    #: How many Jobs stay: as Kubernetes likes, one good one, or what the settings say.
+    history: t.Literal["unset", "one", "settings"] = "unset"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +104,7 @@ class Release:
     #: Recurring jobs are a list in the volume, or objects that volumes are labelled for.
     recurring_jobs: t.Literal["in volumes", "objects"] = "in volumes"
     job_rules: JobRules = JobRules()
-    #: The CronJobs' version; one that the API server does not serve is replaced by the older one.
-    cron_version: t.Literal["v1beta1", "v1"] = "v1beta1"
-    #: The CronJob of a detached volume is suspended, or is not there.
-    detached_jobs: t.Literal["suspended", "deleted"] = "suspended"
+    cron_jobs: CronJobRules = CronJobRules()
     #: Who asks for an attachment: the volume's nodeID, or tickets of its VolumeAttachment.
     attachment: t.Literal["nodeID", "tickets"] = "nodeID"
     #: The volume's, engine's and replica's field for the engine image; the first one counts.
@@ -191,11 +205,15 @@ def _rules(**new: t.Any) -> JobRules:
     return dataclasses.replace(_ROWS[-1].job_rules, **new)
 
 
+def _cron_jobs(**new: t.Any) -> CronJobRules:
+    return dataclasses.replace(_ROWS[-1].cron_jobs, **new)
+
+
 _next(
     (1, 1, 3),
     instance_manager="v1_20201216",
     client_timeout=60.0,
-    detached_jobs="deleted",
+    cron_jobs=_cron_jobs(detached="deleted", pinned=False, marked=True, history="one"),
     deployed="deployed",
     versions=CliVersions(cli=4),
 )
@@ -203,6 +221,7 @@ _next(
     (1, 2, 6),
     instance_manager="v1_20221003",
     recurring_jobs="objects",
+    cron_jobs=_cron_jobs(privileged=False),
     job_rules=_rules(max_name=40),
     backup_target="mirrored",
     versions=CliVersions(cli=5),
@@ -216,9 +235,9 @@ _next(
     conditions="list",
     engines_through="proxy",
     job_rules=_rules(
-        retain_is_a_sum=False,
         max_retain=100,
         retain_message="retain value should be less than or equal to {limit}",
+        name_message="job name {name} must be {limit} characters or less",
         tasks=(
             "snapshot",
             "snapshot-force-create",
@@ -233,7 +252,7 @@ _next(
 )
 _next(
     (1, 4, 4),
-    cron_version="v1",
+    cron_jobs=_cron_jobs(version="v1", history="settings"),
     condition_words="Scheduled",
     engine_names="numbered",
     versions=CliVersions(cli=7, controller=4),

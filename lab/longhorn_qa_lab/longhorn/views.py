@@ -272,6 +272,23 @@ def setting(document: Object, *, definition: settings.Definition, base: str, now
     }
 
 
+def recurring_job(document: Object, *, base: str) -> Object:
+    name, status = document["metadata"]["name"], document.get("status") or {}
+    return {
+        **document["spec"],
+        **({"executionCount": status["executionCount"]} if "executionCount" in status else {}),
+        "actions": {},
+        "id": name,
+        "links": {"self": f"{base}/recurringjobs/{name}"},
+        "name": name,
+        "type": "recurringJob",
+    }
+
+
+def volume_recurring_job(name: str, *, is_group: bool) -> Object:
+    return {"actions": {}, "id": name, "isGroup": is_group, "links": {}, "name": name, "type": "volumeRecurringJob"}
+
+
 def instance_manager(document: Object, *, base: str) -> Object:
     name = document["metadata"]["name"]
     status = document.get("status") or {}

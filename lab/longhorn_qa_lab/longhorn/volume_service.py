@@ -12,6 +12,7 @@ from longhorn_qa_lab.longhorn import (
     logs,
     names,
     recurring,
+    recurring_service,
     settings,
     views,
     volumes,
@@ -20,11 +21,12 @@ from longhorn_qa_lab.longhorn import (
 from longhorn_qa_lab.longhorn.backup_service import Backups
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.parts import ApiFault, Doing, Gone
+from longhorn_qa_lab.longhorn.recurring_service import RecurringJobs
 
 _NOT_ASKED_FOR: t.Final = frozenset(("nodeID", "disableFrontend", "lastAttachedBy", "migrationNodeID"))
 
 
-class Volumes(Backups):
+class Volumes(Backups, RecurringJobs):
     """Volumes, their actions and snapshots; a snapshot may become a backup."""
 
     def volumes(self, base: str) -> list[Object]:
@@ -66,26 +68,30 @@ class Volumes(Backups):
 
     def act(self, name: str, action: str, body: Object, base: str) -> Object:
         """A volume's action."""
-        found: t.Callable[[str, Object], None] | None = {
+        if self._w.find(world.VOLUMES, name) is None:
+            raise Gone
+        answering: dict[str, t.Callable[[str, Object, str], Object]] = {
+            "snapshotCreate": self._create_snapshot,
+            "snapshotList": self._list_snapshots,
+            "snapshotGet": self._get_snapshot,
+        }
+        if action in answering:
+            return answering[action](name, body, base)
+        if action in recurring_service.ACTIONS and self._has_job_objects:
+            return self.act_on_volume_jobs(name, action, body, base)
+        doing: dict[str, t.Callable[[str, Object], None]] = {
             "attach": self._attach,
             "detach": self._detach,
             "engineUpgrade": self._upgrade,
-            **({"recurringUpdate": self._recurring} if self._c.release.recurring_jobs == "in volumes" else {}),
             "snapshotDelete": self._delete_snapshot,
             "snapshotPurge": self._purge,
             "snapshotBackup": self._back_up,
-        }.get(action)
-        if self._w.find(world.VOLUMES, name) is None:
-            raise Gone
-        if action == "snapshotCreate":
-            return self._create_snapshot(name, body, base)
-        if action == "snapshotList":
-            return self._list_snapshots(name, base)
-        if action == "snapshotGet":
-            return self._get_snapshot(name, body, base)
-        if found is None:
+        }
+        if not self._has_job_objects:
+            doing["recurringUpdate"] = self._recurring
+        if action not in doing:
             raise ApiFault(f"the lab's manager does not know the action {action} of volumes", 404)
-        found(name, body)
+        doing[action](name, body)
         return self.volume(name, base)
 
     def _view(self, document: Object, base: str) -> Object:
@@ -244,7 +250,7 @@ class Volumes(Backups):
         self._c.log.debug(f"Created snapshot {name} with labels {logs.go_map(labels)} for volume {volume}")
         return views.snapshot(info, base=base)
 
-    def _list_snapshots(self, volume: str, base: str) -> Object:
+    def _list_snapshots(self, volume: str, _body: Object, base: str) -> Object:
         with Doing("fail to list snapshot"):
             found = self._engine(volume).snapshots()
         return views.collection(

@@ -8,6 +8,8 @@ default engine image's binary has deleted the backup in the store, which the job
 from __future__ import annotations
 
 import dataclasses
+import functools
+import time
 import typing as t
 from pathlib import Path
 
@@ -71,7 +73,7 @@ class Backups:
         self,
         context: Context,
         egress: Path | None,
-        clock: t.Callable[[], float],
+        clock: t.Callable[[], float] = time.monotonic,
         spawn: errands.Spawn = errands.in_a_thread,
     ) -> None:
         self._c = context
@@ -85,21 +87,18 @@ class Backups:
         self._said: dict[str, str] = {}
         self._log = context.log.having(controller="longhorn-backup", node=context.node)
 
-    def step(self) -> None:
-        """One look at every Backup object, then at the volumes in the store."""
+    def tasks(self) -> t.Iterator[tuple[str, t.Callable[[], None]]]:
+        """One look at every Backup object, then at the volumes in the store, each by itself."""
         if not self._c.release.has(world.BACKUPS.span):
             return
-        there = self._w.all(world.BACKUPS)
-        for backup in there:
-            if backup["metadata"].get("deletionTimestamp"):
-                self._delete(backup)
-            else:
-                self._follow(backup)
-        known = {backup["metadata"]["name"] for backup in there}
+        there = {backup["metadata"]["name"]: backup for backup in self._w.all(world.BACKUPS)}
+        for name, backup in there.items():
+            work = self._delete if backup["metadata"].get("deletionTimestamp") else self._follow
+            yield f"backup {name}", functools.partial(work, backup)
         for forgotten in (self._deletions, self._inspected, self._said):
-            for name in set(forgotten) - known:
+            for name in set(forgotten) - set(there):
                 del forgotten[name]
-        self._volumes.step()
+        yield from self._volumes.tasks()
 
     def _access(self, backup: Object) -> targets.Access:
         return targets.access(self._c, self._egress, target_of(backup))

@@ -20,6 +20,13 @@ class BackupObjects(Backups):
     def _has_objects(self) -> bool:
         return self._c.release.has(world.BACKUPS.span)
 
+    def _backup_fields(self, volume: str) -> Object:
+        """What a volume shows of its backups, where that does not come from its engine."""
+        if not self._has_objects:
+            return {}
+        found = backup_objects.of_volume(self._w, volume)
+        return {"backupStatus": [backup_objects.progress_view(backup) for backup in found]}
+
     def _back_up(self, volume: str, body: Object) -> None:
         if not self._has_objects:
             super()._back_up(volume, body)

@@ -9,10 +9,10 @@ import time
 import typing as t
 
 from longhorn_qa_lab.kube import ApiError
-from longhorn_qa_lab.longhorn import backupstore, checks, engine, logs, settings, views, world
+from longhorn_qa_lab.longhorn import backupstore, engine, logs, settings, targets, views, world
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.parts import REASONS, ApiFault, Doing, Gone, Part
-from longhorn_qa_lab.longhorn.s3_client import Credentials, Target
+from longhorn_qa_lab.longhorn.s3_client import Credentials
 
 
 class Backups(Part):
@@ -72,23 +72,11 @@ class Backups(Part):
             return
 
     def _target(self) -> tuple[str, Credentials]:
-        url = self._c.setting(settings.BACKUP_TARGET)
-        if not url:
-            raise checks.Refused(f"setting {settings.BACKUP_TARGET} is empty")
-        secret_name = self._c.setting(settings.BACKUP_SECRET)
-        if not secret_name:
-            raise checks.Refused("cannot backup: unable to get settings backup-target-credential-secret")
-        secret = self._w.secret(secret_name)
-        if secret is None:
-            raise checks.Refused(f'cannot backup: secret "{secret_name}" not found')
-        import base64
-
-        values = {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
-        return Target.parse(url).url, Credentials.from_mapping(values)
+        access = targets.access(self._c, self._egress)
+        return access.url, access.credentials
 
     def _store(self) -> backupstore.BackupStore:
-        url, credentials = self._target()
-        return engine.open_store(Target.parse(url), credentials, self._egress)
+        return targets.access(self._c, self._egress).store()
 
     def backup_volumes(self, base: str) -> list[Object]:
         """All volumes in the store. Looking also teaches the volumes their last backup, as in Longhorn."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 from pathlib import Path
 
@@ -52,18 +53,25 @@ class BackupVolumes:
         """Have a volume looked up in the store as soon as possible."""
         self._requested.add((volume, target))
 
-    def step(self) -> None:
+    def tasks(self) -> t.Iterator[tuple[str, t.Callable[[], None]]]:
+        """One look at each target, each volume that is asked for, and each BackupVolume object."""
         for target in self._targets():
-            self._poll(target)
+            yield f"backup target {target}", functools.partial(self._poll, target)
         for place in sorted(self._requested):
-            if self._look_up(*place):
-                self._requested.discard(place)
+            yield f"backup volume {place[0]}", functools.partial(self._serve, place)
         for document in self._w.all(world.BACKUP_VOLUMES):
-            volume, target = backup_objects.place_of(document)
-            if document["metadata"].get("deletionTimestamp"):
-                self._delete(document, volume, target)
-            elif _wants_sync(document):
-                self.request(volume, target)
+            yield f"backup volume {document['metadata']['name']}", functools.partial(self._sync, document)
+
+    def _serve(self, place: tuple[str, str]) -> None:
+        if self._look_up(*place):
+            self._requested.discard(place)
+
+    def _sync(self, document: Object) -> None:
+        volume, target = backup_objects.place_of(document)
+        if document["metadata"].get("deletionTimestamp"):
+            self._delete(document, volume, target)
+        elif _wants_sync(document):
+            self.request(volume, target)
 
     def _targets(self) -> list[str]:
         return [found["metadata"]["name"] for found in self._w.all(world.BACKUP_TARGETS)] or [targets.DEFAULT]

@@ -14,14 +14,16 @@ from pathlib import Path
 
 from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import decide, faults, names, releases, settings, world
+from longhorn_qa_lab.longhorn.backup_controller import Backups
 from longhorn_qa_lab.longhorn.context import CONFIG, Context, write_config
 from longhorn_qa_lab.longhorn.disk import Disk
-from longhorn_qa_lab.longhorn.logs import Log
+from longhorn_qa_lab.longhorn.logs import Log, style_of
 from longhorn_qa_lab.longhorn.manager_api import Server
 from longhorn_qa_lab.longhorn.mischief import Mischief
 from longhorn_qa_lab.longhorn.operator import Operator
 from longhorn_qa_lab.longhorn.refusals import Refusals
 from longhorn_qa_lab.longhorn.service import Service
+from longhorn_qa_lab.longhorn.snapshot_controller import Snapshots
 
 _PORT: t.Final = 9500
 _START_SECONDS: t.Final = 60.0
@@ -53,7 +55,7 @@ class Daemon:
             plan_text="",
             cluster=world.World(kube, release, cron_version=_cron_version(kube, release)),
             disk=Disk.from_environment(environment),
-            log=Log(),
+            log=Log(style=style_of(release.number)),
         )
         port = json.loads(environment["LAB_PORTS"])[str(_PORT)]
         egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
@@ -72,7 +74,8 @@ class Daemon:
             return 1
         admin = Kube(self.lab / "kubeconfig")
         mischief = Mischief(context, admin, Refusals(admin, self.lab / "pki"))
-        loop = Operator(context, mischief=mischief.step)
+        controllers = (Snapshots(context).tasks, Backups(context, self.egress).tasks)
+        loop = Operator(context, mischief=mischief.step, controllers=controllers)
         loop.prepare()
         threading.Thread(target=loop.run, args=(stopping.is_set,), daemon=True, name="operator").start()
         self._wait_for_default_image(stopping)

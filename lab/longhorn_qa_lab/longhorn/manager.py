@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``longhorn-manager`` of the lab: ``daemon`` runs the control loop and the API, ``snapshot`` is a recurring job.
+"""``longhorn-manager`` of the lab: ``daemon`` runs the control loop and the API, the others are recurring jobs.
 
 A job's process must be there as fast as a compiled program, so everything heavy is loaded where it is used.
 """
@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     snapshot.add_argument("--retain", type=int, default=1)
     snapshot.add_argument("--backup", action="store_true")
     snapshot.add_argument("--backuptarget", default="")
+    recurring = commands.add_parser("recurring-job")
+    recurring.add_argument("name")
+    recurring.add_argument("--manager-url", default="http://longhorn-backend:9500/v1")
     return top
 
 
@@ -84,6 +87,35 @@ def run_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> in
         jobs.Runner(bugs.job(job), bugs.volume(way()), release=release, log=log, sleep=time.sleep).run()
 
     return 0 if bugs.idle else bugs.end(jobs.execute(work, log), way)
+
+
+def run_recurring_job(options: argparse.Namespace, environment: t.Mapping[str, str]) -> int:
+    """One recurring job of 1.2 or later, for all its volumes."""
+    import random
+
+    from longhorn_qa_lab.kube import Kube
+    from longhorn_qa_lab.longhorn import logs, recurring_job
+    from longhorn_qa_lab.longhorn.api_volume import Client
+    from longhorn_qa_lab.longhorn.recurring_job_api import KubeCluster
+    from longhorn_qa_lab.longhorn.recurring_job_rules import rules
+
+    config = Disk.from_environment(environment).read_config()
+    release = releases.release(config["release"])
+    egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
+    rng = random.Random()  # noqa: S311 the order of words in a message
+
+    def client() -> Client:
+        return Client(options.manager_url, egress=egress, rng=rng, timeout=release.client_timeout)
+
+    cluster = KubeCluster(Kube(Path(environment["LAB_KUBECONFIG"])), client, rules(release.name), release)
+    setup = recurring_job.Setup(
+        cluster=cluster,
+        rules=rules(release.name),
+        log=Log(style=logs.style_of(release.number)),
+        poll=release.job_poll * config["poll_scale"],
+        sleep=time.sleep,
+    )
+    return recurring_job.execute(options.name, setup)
 
 
 def _bugs(config: t.Mapping[str, t.Any], disk: Disk, volume: str) -> job_bugs.JobBugs:
@@ -129,6 +161,9 @@ def _way_to_volume(
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Entry point of both."""
     options = parser().parse_args(arguments)
+    if options.command == "recurring-job":
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(_TOLD_TO_END))
+        return run_recurring_job(options, os.environ)
     if options.command == "snapshot":
         return run_job(options, os.environ)
     from longhorn_qa_lab.longhorn.daemon import Daemon

@@ -30,9 +30,11 @@ from longhorn_qa_lab.longhorn.instances import Instances
 from longhorn_qa_lab.longhorn.recurring_controller import RecurringJobs
 from longhorn_qa_lab.longhorn.releases import Release
 
+Tasks = t.Callable[[], t.Iterator[tuple[str, t.Callable[[], None]]]]
+
 
 class Operator:
-    """The loop and its passes."""
+    """The loop and its passes; what other controllers have to do comes last in each."""
 
     def __init__(
         self,
@@ -40,12 +42,14 @@ class Operator:
         clock: t.Callable[[], float] = time.monotonic,
         *,
         mischief: t.Callable[[Object], None] | None = None,
+        controllers: t.Sequence[Tasks] = (),
     ) -> None:
         self._c = context
         self._w = context.cluster
         self._instances = Instances(context, clock)
         self._recurring = RecurringJobs(context)
         self._mischief = mischief
+        self._controllers = controllers
         self._said: dict[str, str] = {}
         self._read: dict[str, str] = {}
 
@@ -94,6 +98,9 @@ class Operator:
             for document in self._w.all(part):
                 self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
         self._guarded("node", self._node_status)
+        for tasks in self._controllers:
+            for what, work in tasks():
+                self._guarded(what, work)
 
     def _guarded(self, what: str, work: t.Callable[..., None], *arguments: t.Any) -> None:
         try:

@@ -8,6 +8,8 @@ An object that is to go stays, Terminating, until the engine has the snapshot no
 from __future__ import annotations
 
 import dataclasses
+import functools
+import time
 import typing as t
 
 from longhorn_qa_lab.kube import ApiError
@@ -58,7 +60,7 @@ class _Retry:
 class Snapshots:
     """Looked after by the control loop, once per pass."""
 
-    def __init__(self, context: Context, clock: t.Callable[[], float]) -> None:
+    def __init__(self, context: Context, clock: t.Callable[[], float] = time.monotonic) -> None:
         self._c = context
         self._w = context.cluster
         self._clock = clock
@@ -66,18 +68,17 @@ class Snapshots:
         self._warned: dict[str, t.Any] = {}
         self._log = context.log.having(controller="longhorn-snapshot", node=context.node)
 
-    def step(self) -> None:
-        """One look at every volume's snapshots and every Snapshot object."""
+    def tasks(self) -> t.Iterator[tuple[str, t.Callable[[], None]]]:
+        """One look at every volume's snapshots and every Snapshot object, each by itself."""
         if not self._c.release.has(world.SNAPSHOTS.span):
             return
         for volume in self._w.all(world.VOLUMES):
-            self._mirror(volume)
-        there = self._w.all(world.SNAPSHOTS)
-        for snapshot in there:
-            self._sync(snapshot)
-        known = {snapshot["metadata"]["name"] for snapshot in there}
+            yield f"snapshots of volume {volume['metadata']['name']}", functools.partial(self._mirror, volume)
+        there = {snapshot["metadata"]["name"]: snapshot for snapshot in self._w.all(world.SNAPSHOTS)}
+        for name, snapshot in there.items():
+            yield f"snapshot {name}", functools.partial(self._sync, snapshot)
         for forgotten in (self._retries, self._warned):
-            for name in set(forgotten) - known:
+            for name in set(forgotten) - set(there):
                 del forgotten[name]
 
     def _mirror(self, volume: Object) -> None:

@@ -18,15 +18,21 @@ from longhorn_qa_lab.longhorn import (
     volumes,
     world,
 )
-from longhorn_qa_lab.longhorn.backup_service import Backups
+from longhorn_qa_lab.longhorn.backup_object_service import BackupObjects
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.parts import ApiFault, Doing, Gone
 from longhorn_qa_lab.longhorn.recurring_service import RecurringJobs
+from longhorn_qa_lab.longhorn.releases import Span
+from longhorn_qa_lab.longhorn.snapshot_service import SnapshotObjects
 
 _NOT_ASKED_FOR: t.Final = frozenset(("nodeID", "disableFrontend", "lastAttachedBy", "migrationNodeID"))
 
 
-class Volumes(Backups, RecurringJobs):
+_SNAPSHOT_OBJECTS: t.Final = Span(since=(1, 4, 0))
+_TRIMS: t.Final = Span(since=(1, 4, 0))
+
+
+class Volumes(BackupObjects, SnapshotObjects, RecurringJobs):
     """Volumes, their actions and snapshots; a snapshot may become a backup."""
 
     def volumes(self, base: str) -> list[Object]:
@@ -89,6 +95,10 @@ class Volumes(Backups, RecurringJobs):
         }
         if not self._has_job_objects:
             doing["recurringUpdate"] = self._recurring
+        if self._c.release.has(_TRIMS):
+            doing["trimFilesystem"] = self._trim
+        if action.startswith("snapshotCR") and self._c.release.has(_SNAPSHOT_OBJECTS):
+            return self.act_on_snapshot_objects(name, action, body, base)
         if action not in doing:
             raise ApiFault(f"the lab's manager does not know the action {action} of volumes", 404)
         doing[action](name, body)
@@ -96,7 +106,7 @@ class Volumes(Backups, RecurringJobs):
 
     def _view(self, document: Object, base: str) -> Object:
         name = document["metadata"]["name"]
-        return views.volume(
+        shown = views.volume(
             document,
             engines=self._w.all(world.ENGINES, volume=name),
             replicas=self._w.all(world.REPLICAS, volume=name),
@@ -104,6 +114,7 @@ class Volumes(Backups, RecurringJobs):
             base=base,
             now=logs.now(),
         )
+        return shown | self._backup_fields(name)
 
     def _attach(self, name: str, body: Object) -> None:
         node = str(body.get("hostId", ""))
@@ -244,14 +255,14 @@ class Volumes(Backups, RecurringJobs):
 
     def _create_snapshot(self, volume: str, body: Object, base: str) -> Object:
         labels = body.get("labels") or {}
-        with Doing("fail to create snapshot"):
+        with Doing(f"{self._fail} to create snapshot"):
             name = self._engine(volume).create_snapshot(str(body.get("name") or names.random_id(32)), labels)
             info = self._engine(volume).snapshots()[name]
         self._c.log.debug(f"Created snapshot {name} with labels {logs.go_map(labels)} for volume {volume}")
         return views.snapshot(info, base=base)
 
     def _list_snapshots(self, volume: str, _body: Object, base: str) -> Object:
-        with Doing("fail to list snapshot"):
+        with Doing(f"{self._fail} to list snapshot"):
             found = self._engine(volume).snapshots()
         return views.collection(
             [views.snapshot(info, base=base) for info in found.values()],
@@ -260,7 +271,7 @@ class Volumes(Backups, RecurringJobs):
         )
 
     def _get_snapshot(self, volume: str, body: Object, base: str) -> Object:
-        with Doing("fail to get snapshot"):
+        with Doing(f"{self._fail} to get snapshot"):
             found = self._engine(volume).snapshots()
             name = str(body.get("name", ""))
             if name not in found:
@@ -269,12 +280,20 @@ class Volumes(Backups, RecurringJobs):
 
     def _delete_snapshot(self, volume: str, body: Object) -> None:
         name = str(body.get("name", ""))
-        with Doing("fail to delete snapshot"):
+        with Doing(f"{self._fail} to delete snapshot"):
             self._engine(volume).delete_snapshot(name)
         self._c.log.debug(f"Deleted snapshot {name} for volume {volume}")
 
+    def _trim(self, volume: str, _body: Object) -> None:
+        """Nothing of the lab's volumes can be trimmed, because nothing in them is ever given back."""
+        with Doing(f"{self._fail} to trim filesystem"):
+            self._engine(volume)
+        self._c.log.info(f"Trimmed filesystem of volume {volume}")
+
     def _purge(self, volume: str, _body: Object) -> None:
-        with Doing("fail to purge snapshot"):
+        with Doing(f"{self._fail} to purge snapshot"):
+            if self._c.setting(settings.DISABLE_PURGE) == "true":
+                raise checks.Refused(f"cannot purge snapshots while {settings.DISABLE_PURGE} setting is true")
             self._engine(volume).purge()
         self._c.log.debug(f"Volume {volume} snapshot purge started")
         self._c.log.debug(f"Started snapshot purge for volume {volume}")

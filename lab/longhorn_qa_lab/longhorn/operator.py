@@ -8,6 +8,7 @@ request. Conflicts are left to the next pass.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
 import typing as t
 
@@ -91,16 +92,18 @@ class Operator:
             self._guarded(f"volume {volume['metadata']['name']}", self._volume, volume)
             if self._mischief is not None:
                 self._guarded(f"bugs of volume {volume['metadata']['name']}", self._mischief, volume)
-        if self._c.release.recurring_jobs == "objects":
-            for job in self._w.all(world.RECURRING_JOBS):
-                self._guarded(f"recurring job {job['metadata']['name']}", self._recurring.sync, job)
         for part in (world.REPLICAS, world.ENGINES):
             for document in self._w.all(part):
                 self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
         self._guarded("node", self._node_status)
-        for tasks in self._controllers:
+        for tasks in (self._recurring_jobs, *self._controllers):
             for what, work in tasks():
                 self._guarded(what, work)
+
+    def _recurring_jobs(self) -> t.Iterator[tuple[str, t.Callable[[], None]]]:
+        if self._c.release.recurring_jobs == "objects":
+            for job in self._w.all(world.RECURRING_JOBS):
+                yield f"recurring job {job['metadata']['name']}", functools.partial(self._recurring.sync, job)
 
     def _guarded(self, what: str, work: t.Callable[..., None], *arguments: t.Any) -> None:
         try:

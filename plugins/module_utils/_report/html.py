@@ -22,7 +22,7 @@ from datetime import datetime
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets import PROGRAM, STYLE, TEMPLATE
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets_d3 import LIBRARY
-from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import Finding, findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import LANES
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, xml_text
 
@@ -33,7 +33,7 @@ MAX_ROWS = 16  # of one lane: what overlaps more is drawn over, and the lane's n
 MAX_FINDINGS = 20
 
 _SHORT = {**SIGNS, "inconclusive": "?"}  # where eleven columns stand side by side
-_WIDTH = 400  # characters of a finding
+_WIDTH = 240  # characters of a finding
 
 _PART = 50  # rows of the table of checks
 
@@ -195,18 +195,24 @@ def _findings(document: Document) -> Iterator[str]:
         return
     yield '<section aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2><ul class="findings">'
     for place, item in every[:MAX_FINDINGS]:
-        first = item.first
         run = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
         count = f"{run}{len(item.checks)} of {len(document['runs'][place]['cells'])} volumes"
-        known = [f"known issue {item.known_issue}"] if item.known_issue else []
-        more = "".join(f"<p>{_escape(text)}</p>" for text in (*known, first["advice"]) if text)
+        sign = "✗ known" if item.known_issue else SIGNS[item.verdict]
         yield (
-            f'<li><span class="{item.verdict}">{SIGNS[item.verdict]}</span> <b>{_escape(item.check)}</b>, '
-            f"{_escape(count)}. {_escape(first['volume'])}: {_escape(clipped(first['summary'], _WIDTH))}{more}</li>"
+            f'<li><span class="{item.verdict}">{sign}</span> <b>{_escape(item.check)}</b>, {_escape(count)}: '
+            f"{_escape(_in_short(item))}</li>"
         )
     if len(every) > MAX_FINDINGS:
         yield f"<li>and {len(every) - MAX_FINDINGS} more, see the table</li>"
     yield "</ul></section>"
+
+
+def _in_short(item: Finding) -> str:
+    """What explains it, else the first thing that was found; the evidence of the check has all of it."""
+    if item.known_issue:
+        return clipped(item.known_issue, _WIDTH)
+    found, more, _rest = item.first["summary"].partition("; ")
+    return f"{item.first['volume']}: {clipped(found, _WIDTH)}" + ("; ..." if more else "")
 
 
 def _names(cells: Iterable[_Cell]) -> list[str]:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 OUTPUT = ROOT / "tests" / "output"
 PYTHON = str(BIN / "python")
-CODE = ("plugins", "lab", "tests", "build", "molecule")
+CODE = ("plugins", "roles", "lab", "tests", "build", "molecule")
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,19 @@ def _jobs(cells: list[Document]) -> list[Document]:
     ]
 
 
+def _faults(cells: list[Document]) -> list[Document]:
+    """What the role fault takes. Where the volume's engine image is the fault, the role volume sees to it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        for deletion in cell["faults"] or ():
+            if cell["fault_type"] not in ("engine-image", "patched-engine-image", "default-engine-image"):
+                found.setdefault((cell["fault_type"], deletion), []).append(cell["volume"])
+    return [{"type": kind, "deletions": [deletion], "volumes": volumes} for (kind, deletion), volumes in found.items()]
+
+
 class FilterModule:
     """Registers the filters."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filters by name."""
-        return {"cells": _cells, "cell_volumes": _volumes, "cell_jobs": _jobs}
+        return {"cells": _cells, "cell_faults": _faults, "cell_jobs": _jobs, "cell_volumes": _volumes}

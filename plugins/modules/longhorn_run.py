@@ -49,6 +49,21 @@ options:
     type: list
     elements: str
     default: []
+  faults:
+    description:
+      - The types of faults that the run will make with M(longhorn.qa.longhorn_fault); they are looked for, and
+        reverted, when the run is taken down.
+    type: list
+    elements: str
+    choices:
+      - engine-image
+      - default-engine-image
+      - patched-engine-image
+      - backup-store
+      - admission
+      - disable-snapshot-purge
+      - object-lock
+    default: []
   wait_timeout:
     description:
       - How many seconds to wait at most for each kind of thing to be gone.
@@ -101,6 +116,7 @@ summary:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_run
+from ansible_collections.longhorn.qa.plugins.module_utils._module.cell_options import FAULT_TYPES
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
 
@@ -111,6 +127,7 @@ def main() -> None:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "volumes": {"type": "list", "elements": "str", "default": []},
         "namespaces": {"type": "list", "elements": "str", "default": []},
+        "faults": {"type": "list", "elements": "str", "choices": FAULT_TYPES, "default": []},
         "wait_timeout": {"type": "int", "default": 300},
     }
     spec = argspec.merged(argspec.namespace_spec(), argspec.release_spec(), own)

@@ -9,6 +9,7 @@ from longhorn_qa_lab.longhorn import disk
 from longhorn_qa_lab.node.images import PYTHON, Idle, Image, Local
 
 _MANAGER = Local(argv=(PYTHON, "-m", "longhorn_qa_lab.longhorn.manager"), ports=(9500,), stop_code=2)
+_PYTHON = Local(argv=(PYTHON, "-m", "longhorn_qa_lab.node.python_program"))
 _STORE = Local(argv=(PYTHON, "-m", "longhorn_qa_lab.longhorn.s3"), ports=(9000,))
 
 IMAGES: t.Final[tuple[Image, ...]] = (
@@ -28,6 +29,11 @@ IMAGES: t.Final[tuple[Image, ...]] = (
             "replica-manager": Idle(follows=disk.log_path("replica")),
             "instance-manager": Idle(follows=disk.log_path("engine")),
         },
+    ),
+    Image(
+        repository="python",
+        entrypoint=("python3",),
+        executables={"python3": _PYTHON},
     ),
     Image(
         repository="minio",

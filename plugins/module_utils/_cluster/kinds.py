@@ -54,6 +54,18 @@ DAEMONSETS = Kind("apps/v1", "daemonsets")
 ACCESS_REVIEWS = Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False)
 
 
+def _admission(plural: str, *versions: str) -> tuple[Kind, ...]:
+    return tuple(Kind(f"admissionregistration.k8s.io/{version}", plural, namespaced=False) for version in versions)
+
+
+# What can refuse a deletion, each by the versions it may be served in; a binding goes before what it binds.
+REFUSING: tuple[tuple[Kind, ...], ...] = (
+    _admission("validatingadmissionpolicybindings", "v1", "v1beta1", "v1alpha1"),
+    _admission("validatingadmissionpolicies", "v1", "v1beta1", "v1alpha1"),
+    _admission("validatingwebhookconfigurations", "v1"),
+)
+
+
 def longhorn(plural: str, version: str = "v1beta1") -> Kind:
     """A kind of Longhorn's own group; ``v1beta1`` up to release 1.2, ``v1beta2`` since."""
     return Kind(f"longhorn.io/{version}", plural)

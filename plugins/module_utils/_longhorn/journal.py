@@ -13,12 +13,17 @@ from dataclasses import dataclass, field
 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 
-# In the order in which they are put back: backups are deleted by the default engine image, from the store that is set.
+# In the order in which they are put back: snapshots that wait for their purge go first, then backups, which are deleted
+# by the default engine image, from the store that is set.
 KEPT_SETTINGS = (
+    names.DISABLE_PURGE_SETTING,
+    names.AUTO_CLEANUP_SETTING,
     names.DEFAULT_ENGINE_IMAGE_SETTING,
     names.BACKUP_SECRET_SETTING,
     names.BACKUP_TARGET_SETTING,
 )
+OF_FAULTS = KEPT_SETTINGS[:2]
+OF_STORE = (names.BACKUP_SECRET_SETTING, names.BACKUP_TARGET_SETTING)
 SELECTOR = "longhorn.qa/journal=true"
 _PREFIX = "longhorn-qa-"
 
@@ -35,6 +40,7 @@ class Journal:
     settings: Mapping[str, str] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()  # what kinds of them the run makes
 
 
 def journal_name(run_id: str) -> str:
@@ -45,6 +51,7 @@ def journal_name(run_id: str) -> str:
 def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
     """The ConfigMap that holds the journal."""
     data = {"settings": dict(journal.settings), "volumes": journal.volumes, "namespaces": journal.namespaces}
+    data |= {"faults": journal.faults}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -68,6 +75,7 @@ def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
         settings={str(name): str(value) for name, value in settings.items()},
         volumes=tuple(map(str, _parsed(data, "volumes", list))),
         namespaces=tuple(map(str, _parsed(data, "namespaces", list))),
+        faults=tuple(map(str, _parsed(data, "faults", list))),
     )
 
 

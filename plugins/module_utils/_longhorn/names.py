@@ -17,6 +17,8 @@ BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name
 DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
+DISABLE_PURGE_SETTING = "disable-snapshot-purge"  # since 1.5.4
+AUTO_CLEANUP_SETTING = "auto-cleanup-system-generated-snapshot"
 DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 LONGEST_VOLUME_NAME = 40

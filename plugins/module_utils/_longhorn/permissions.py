@@ -19,12 +19,14 @@ Scope = t.Literal["longhorn", "store", "cluster"]
 MODES: tuple[Mode, ...] = t.get_args(Mode)
 
 # When a permission is needed, beyond the mode itself.
-When = t.Literal["always", "trigger", "store", "own store", "own namespace"]
+When = t.Literal["always", "trigger", "store", "own store", "own namespace", "admission", "proxy"]
 ALWAYS: When = "always"
 TRIGGER: When = "trigger"  # invocations are started by hand
 STORE: When = "store"  # there is a backup store whose content is compared
 OWN_STORE: When = "own store"  # the run deploys the store
 OWN_NAMESPACE: When = "own namespace"  # and makes a namespace for it
+ADMISSION: When = "admission"  # the API server is told to refuse deletions
+PROXY: When = "proxy"  # a proxy in front of the store is told to refuse them
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,28 @@ PERMISSIONS: tuple[Permission, ...] = (
     *_each("create", "secrets", "hand the store's credentials to Longhorn", _RUN, when=OWN_STORE),
     *_each("patch", "secrets", "renew the store's credentials", _RUN, when=OWN_STORE),
     *_each("delete", "secrets", "remove the store's credentials", _RUN, when=OWN_STORE),
+    # -- what makes deletions fail
+    *(
+        one
+        for plural in (
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+            "validatingwebhookconfigurations",
+        )
+        for one in _each(
+            "get list create patch delete",
+            f"{plural}.admissionregistration.k8s.io",
+            "have deletions refused, and then no more",
+            _RUN,
+            scope="cluster",
+            when=ADMISSION,
+            since="v1.2.0",
+        )
+    ),
+    *_each("update", "services/proxy", "tell the store's proxy what to refuse", _RUN, scope="store", when=PROXY),
+    *_each("create", "configmaps", "deploy the store's proxy", _RUN, scope="store", when=PROXY),
+    *_each("patch", "configmaps", "renew the store's proxy", _RUN, scope="store", when=PROXY),
+    *_each("delete", "configmaps", "remove the store's proxy", _RUN, scope="store", when=PROXY),
     # -- the backup store
     *_each("get", "services", "find out whether the store runs in the cluster", _BOTH, scope="store", when=STORE),
     *_each("get", "services/proxy", "list a store inside the cluster", _BOTH, scope="store", when=STORE),

@@ -190,6 +190,9 @@ def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) ->
         circumstances += [permissions.STORE]
         circumstances += [permissions.OWN_STORE] if store else []
         circumstances += [permissions.OWN_NAMESPACE] if store and store != namespace else []
+    faults = {cell.fault_type for cell in intended.cells if cell.faults}
+    circumstances += [permissions.ADMISSION] if "admission" in faults else []
+    circumstances += [permissions.PROXY] if "backup-store" in faults else []
     rows = permissions.needed("run", *circumstances, release=release)
     places = {"longhorn": namespace, "store": store, "cluster": store}
     # Where a given store is, if it is in the cluster at all, is only known when it is used.

@@ -9,8 +9,8 @@ only then what the target and the images were made of.
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
@@ -33,10 +33,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting impor
     wait_for,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import journal as journals
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal, JournalError
 
-# What a run makes in ordinary namespaces, by the order of removal.
+# What a run makes in ordinary namespaces, by the order of removal; its journal is such an object too, and goes last.
 _PLAIN = (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.SECRETS)
 
 
@@ -51,7 +51,8 @@ def run(
     client.require_namespace(params["namespace"])
     place = _Place(client=client, namespace=params["namespace"], run_id=params["run_id"], check_mode=check_mode)
     if params["state"] == "present":
-        return _open(place, volumes=params["volumes"] or (), namespaces=params["namespaces"] or ())
+        volumes, namespaces, faults = (tuple(params.get(key) or ()) for key in ("volumes", "namespaces", "faults"))
+        return _open(place, Journal(place.run_id, volumes=volumes, namespaces=namespaces, faults=faults))
     return _TakeDown(place, timeout=float(params["wait_timeout"]), clock=clock).run()
 
 
@@ -95,17 +96,15 @@ class _Place:
                 "Longhorn has no settings there", subject=f"namespace {self.namespace}",
                 expected=f"setting {names.DEFAULT_ENGINE_IMAGE_SETTING}", advice="Is Longhorn installed and running?",
             )  # fmt: skip
-        return {name: values.get(name, "") for name in journals.KEPT_SETTINGS}
+        return {name: values[name] for name in journals.KEPT_SETTINGS if name in values}
 
 
-def _open(place: _Place, *, volumes: Iterable[str], namespaces: Iterable[str]) -> dict[str, t.Any]:
+def _open(place: _Place, wanted: Journal) -> dict[str, t.Any]:
     existing = place.journal()
     if existing is not None:
         return {"changed": False, "settings": dict(existing.settings), "summary": [f"run {place.run_id} is open"]}
     _refuse_second(place)
-    journal = Journal(
-        run_id=place.run_id, settings=place.settings(), volumes=tuple(volumes), namespaces=tuple(namespaces)
-    )
+    journal = replace(wanted, settings=place.settings())
     body = journals.to_config_map(journal, namespace=place.namespace)
     place.client.create(kinds.CONFIGMAPS, body, namespace=place.namespace, dry_run=place.check_mode)
     for name in journal.namespaces:
@@ -153,17 +152,41 @@ class _TakeDown:
         """All steps, then a last look."""
         journal = self.place.journal()
         known = journal or Journal(run_id=self.place.run_id)
+        self._faults(known)
+        self._settings(known, only=journals.OF_FAULTS)
         self._volumes()
         self._settings(known, only=(names.DEFAULT_ENGINE_IMAGE_SETTING,))
         if not self._store_goes_too(known):
             self._backups(known)
-        self._settings(known, only=journals.KEPT_SETTINGS[1:])
+        self._settings(known, only=journals.OF_STORE)
         self._engine_images()
         self._plain_objects(known)
         self._nothing_left(known)
         if journal is not None:
             self._delete(kinds.CONFIGMAPS, journals.journal_name(known.run_id), namespace=self.place.namespace)
         return self._result()
+
+    def _faults(self, journal: Journal) -> None:
+        """What stands in the way of deletions goes first. A store's proxy goes with the store, or lets pass again."""
+        if "admission" in journal.faults:
+            for kind in filter(None, (self.place.client.served(*candidates) for candidates in kinds.REFUSING)):
+                for name in self._labelled(kind, ""):
+                    self._delete(kind, name)
+        for namespace in self._namespaces(journal):
+            for name in self._labelled(kinds.SERVICES, namespace) if "backup-store" in journal.faults else ():
+                if name.endswith(store_rules.SERVICE_SUFFIX):
+                    self._let_pass(namespace, name)
+
+    def _let_pass(self, namespace: str, service: str) -> None:
+        proxy = self.place.client.service_proxy(namespace, service, store_rules.PORT)
+        try:
+            if store_rules.parse(proxy.get("rules")):
+                if not self.place.check_mode:
+                    proxy.put("rules", store_rules.document(()))
+                self.removed.append(f"rules of store proxy {namespace}/{service}")
+        except (ApiFailure, NotFound):
+            pass  # it refuses nothing, because it does not answer at all
+        self._delete(kinds.CONFIGMAPS, service, namespace=namespace)
 
     def _volumes(self) -> None:
         for name in self._labelled(kinds.VOLUMES, self.place.namespace):
@@ -196,7 +219,7 @@ class _TakeDown:
             )  # fmt: skip
 
     def _backup_volumes(self) -> list[str]:
-        if not self.place.settings()[names.BACKUP_TARGET_SETTING]:
+        if not self.place.settings().get(names.BACKUP_TARGET_SETTING):
             return []
         return [str(item.get("name", "")) for item in self.place.manager.get("v1/backupvolumes").get("data") or ()]
 

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes deletions of some volumes fail, and stops it: one function for each kind of fault.
+
+Everything that is made carries the run's label, and every setting is in the run's journal, so that ``longhorn_run``
+finds and reverts it after a crash.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.store_rules import Rule
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_engine_image, longhorn_volume
+from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures
+
+# In this order: Longhorn refuses the second while the first is true.  (facts 5.3, 10)
+_PURGE_SETTINGS = ((names.AUTO_CLEANUP_SETTING, "false"), (names.DISABLE_PURGE_SETTING, "true"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was or would be changed, in words, and what is there now."""
+
+    actions: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Wish:
+    params: Mapping[str, t.Any]
+    here: Fixtures
+    release: str
+    check_mode: bool
+
+    @property
+    def present(self) -> bool:
+        return bool(self.params["state"] == "present")
+
+    @property
+    def deletions(self) -> tuple[Fault, ...]:
+        return tuple(self.params["deletions"])
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        return tuple(self.params["volumes"])
+
+    @property
+    def refusal(self) -> Refusal:
+        return Refusal(self.params.get("run_id") or "", self.deletions, self.volumes, self.here.namespace)
+
+
+def run(
+    params: Mapping[str, t.Any], *, check_mode: bool, client: Client | None = None, clock: Clock = SYSTEM
+) -> dict[str, t.Any]:
+    """The module: the fault is there, or it is not."""
+    _refuse_bad(params)
+    here = Fixtures(params, client=client, clock=clock)
+    here.require_longhorn(params)
+    wish = _Wish(params, here, here.release, check_mode)
+    effects = _effects(wish)
+    outcome = _TYPES[params["type"]](wish)
+    return {
+        "changed": bool(outcome.actions),
+        "actions": list(outcome.actions),
+        "effects": effects,
+        "hits": {rule.key: rule.hits for rule in outcome.rules},
+        "diff": {"before": "", "after": "".join(f"{line}\n" for line in outcome.actions)},
+    }
+
+
+def _refuse_bad(params: Mapping[str, t.Any]) -> None:
+    problems = names.run_id_problems(params.get("run_id") or "")
+    problems += [problem for volume in params["volumes"] for problem in names.volume_name_problems(volume)]
+    needed = {"engine-image": "image", "patched-engine-image": "image", "default-engine-image": "image"}
+    needed |= {"backup-store": "store_proxy"}
+    option = needed.get(params["type"])
+    if option and params["state"] == "present" and not params.get(option):
+        problems.append(f"{option} is needed for a fault of type {params['type']}")
+    if params["state"] == "present" and not params["volumes"] and params["type"] not in _FOR_ALL:
+        problems.append("volumes is empty: whose deletions should fail?")
+    if problems:
+        raise BadInput("; ".join(problems), subject=f"fault {params['type']}")
+
+
+def _effects(wish: _Wish) -> dict[str, str]:
+    """What the job will see of each deletion; Refused when it would see none of them fail."""
+    fault: FaultType = wish.params["type"]
+    task = wish.params["task"]
+    found = {one: faults.effect(wish.release, fault, one, task=task) for one in wish.deletions}
+    dead = [one for one, effect in found.items() if effect == "none"]
+    if wish.present and dead:
+        works = faults.working(wish.release, dead[0], task=task)
+        raise Refused(
+            f"it does not make {' and '.join(dead)} fail on Longhorn {wish.release}",
+            subject=f"fault {fault}",
+            expected=f"one of {', '.join(works)}" if works else "nothing does that there",
+            advice="Choose another type.",
+        )
+    return {str(one): str(effect) for one, effect in found.items()}
+
+
+# -- the API server refuses
+
+
+def _admission(wish: _Wish) -> Outcome:
+    """A policy where the server has them, a webhook that nobody answers elsewhere."""
+    bindings, policies, webhooks = kinds.REFUSING
+    policy, binding = (wish.here.client.served(*candidates) for candidates in (policies, bindings))
+    if policy is None or binding is None:
+        return _settle(wish, [(webhooks[0], one) for one in admission.webhooks(wish.refusal)])
+    pairs = admission.policies(wish.refusal, api_version=policy.group_version)
+    return _settle(wish, [item for one, bound in pairs for item in ((policy, one), (binding, bound))])
+
+
+def _settle(wish: _Wish, wanted: list[tuple[Kind, dict[str, t.Any]]]) -> Outcome:
+    """Makes the objects as they are wanted, or removes them; bindings go before what they bind."""
+    actions = []
+    for kind, body in wanted if wish.present else reversed(wanted):
+        name = body["metadata"]["name"]
+        found = wish.here.client.find(kind, name)
+        if wish.present and (found is None or not _says(found, body)):
+            wish.here.client.apply(kind, body, dry_run=wish.check_mode)
+            actions.append(f"make {kind.described(name=name)}: deletions of {', '.join(wish.volumes)} are refused")
+        elif not wish.present and found is not None:
+            wish.here.client.delete(kind, name, dry_run=wish.check_mode)
+            actions.append(f"remove {kind.described(name=name)}")
+    return Outcome(tuple(actions))
+
+
+def _says(found: t.Any, wanted: t.Any) -> bool:
+    """Whether an object says all that is wanted; what the server adds does not matter."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_says(found.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_says, found, wanted))
+    return bool(found == wanted)
+
+
+# -- Longhorn's own setting
+
+
+def _disable_snapshot_purge(wish: _Wish) -> Outcome:
+    """What was there before is in the run's journal; without one, the defaults are put back."""
+    settings = wish.here.objects.settings()
+    wanted = _PURGE_SETTINGS if wish.present else tuple((name, _opposite(on)) for name, on in reversed(_PURGE_SETTINGS))
+    lacking = [name for name, _value in wanted if name not in settings]
+    if lacking:
+        raise NotFound("this Longhorn has no such setting", subject=f"setting {lacking[0]}", expected="release 1.5.4")
+    actions = []
+    for name, value in wanted:
+        if settings[name] != value:
+            actions.append(f"set {name} to {value}")
+            if not wish.check_mode:
+                wish.here.manager.set_setting(name, value)
+    return Outcome(tuple(actions))
+
+
+def _opposite(value: str) -> str:
+    return "true" if value == "false" else "false"
+
+
+# -- the backup store refuses
+
+
+def _backup_store(wish: _Wish) -> Outcome:
+    """Rules of the proxy in front of the store; those of other volumes stay as they are."""
+    if not wish.params.get("store_proxy"):
+        return Outcome()  # the store went, and its proxy with it
+    namespace, _slash, name = wish.params["store_proxy"].partition("/")
+    proxy = wish.here.client.service_proxy(namespace, name, store_rules.PORT)
+    try:
+        there = store_rules.parse(proxy.get("rules"))
+    except NotFound:
+        if wish.present:
+            raise
+        return Outcome()
+    ours = {rule.key: rule for rule in map(_rule(wish.params), wish.volumes)}
+    kept = tuple(rule for rule in there if rule.key not in ours)
+    mine = tuple(rule for rule in there if rule.key in ours)
+    wanted = tuple(ours.values()) if wish.present else ()
+    if {_plain(rule) for rule in mine} == {_plain(rule) for rule in wanted}:
+        return Outcome(rules=mine)
+    verb = "refuse" if wish.present else "let pass again"
+    actions = (f"{verb} {wish.params['store_verb']} of the backups of {', '.join(wish.volumes)}",)
+    if not wish.check_mode:
+        proxy.put("rules", store_rules.document((*kept, *wanted)))
+    return Outcome(actions, rules=mine)
+
+
+def _rule(params: Mapping[str, t.Any]) -> Callable[[str], Rule]:
+    def made(volume: str) -> Rule:
+        return Rule(
+            verb=params["store_verb"],
+            key=store_rules.backups_of(volume).key,
+            status=params["store_status"],
+            latency=float(params["store_latency"]),
+            times=params["store_times"],
+        )
+
+    return made
+
+
+def _plain(rule: Rule) -> tuple[t.Any, ...]:
+    return (rule.verb, rule.key, rule.status, rule.latency, rule.times)
+
+
+# -- an engine image refuses
+
+
+def _engine_image(wish: _Wish) -> Outcome:
+    """Each volume gets the image that fails, or the default one again."""
+    default = wish.here.objects.require_longhorn()
+    image = wish.params["image"] if wish.present else default
+    actions: list[str] = []
+    for volume in wish.volumes:
+        there = wish.here.objects.volume(volume)
+        if there is None and not wish.present:
+            continue
+        given = {**wish.params, "name": volume, "state": "present", "engine_image": image}
+        actions += longhorn_volume.run(given, check_mode=wish.check_mode, client=wish.here.client)["actions"]
+    return Outcome(tuple(actions))
+
+
+def _default_engine_image(wish: _Wish) -> Outcome:
+    """The image becomes Longhorn's default one. Which was it before is in the run's journal, and put back by that."""
+    if not wish.present:
+        return Outcome()
+    given = {**wish.params, "state": "present", "default": True}
+    done = longhorn_engine_image.run(given, check_mode=wish.check_mode, client=wish.here.client)
+    return Outcome(tuple(done["actions"]))
+
+
+_FOR_ALL = ("disable-snapshot-purge", "default-engine-image")
+_TYPES: Mapping[str, Callable[[_Wish], Outcome]] = {
+    "engine-image": _engine_image,
+    "patched-engine-image": _engine_image,
+    "default-engine-image": _default_engine_image,
+    "backup-store": _backup_store,
+    "admission": _admission,
+    "disable-snapshot-purge": _disable_snapshot_purge,
+}

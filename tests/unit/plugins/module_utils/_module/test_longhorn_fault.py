@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""longhorn_fault: what each type makes and takes away, and that one without effect is refused."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, store_rules
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_fault
+
+REGISTRATION = "/apis/admissionregistration.k8s.io"
+HOOK = f"{REGISTRATION}/v1/validatingwebhookconfigurations/longhorn-qa-refuses-a1-snapshots"
+PROXY = "/api/v1/namespaces/store/services/store-proxy:9001/proxy/rules"
+(WANTED,) = admission.webhooks(Refusal("a1", ("snapshot-delete",), ("v",), "longhorn-system"))
+
+
+def run(api: t.Any, kind: str, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    given = {
+        "namespace": "longhorn-system", "longhorn_release": "v1.8.2", "wait": True, "wait_timeout": 30, "run_id": "a1",
+        "type": kind, "state": "present", "deletions": ["snapshot-delete"], "volumes": ["v"], "task": "backup",
+        "image": "", "store_proxy": "store/store-proxy", "store_verb": "DELETE", "store_status": 403,
+        "store_latency": 0.0, "store_times": 0, **params,
+    }  # fmt: skip
+    return longhorn_fault.run(given, check_mode=check_mode, client=api.client, clock=api.clock)
+
+
+def serves(api: t.Any, *, policies: str = "") -> None:
+    for version in ("v1", "v1beta1", "v1alpha1"):
+        plurals = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] if version == policies else []
+        plurals += ["validatingwebhookconfigurations"] if version == "v1" else []
+        api.on(f"GET {REGISTRATION}/{version}", {"resources": [{"name": name} for name in plurals]})
+
+
+def writes(api: t.Any) -> list[str]:
+    return [line.partition("?")[0] for line, _body in api.writes]
+
+
+def test_a_server_without_policies_gets_a_webhook_that_nobody_answers(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    serves(api)
+    api.on(f"GET {HOOK}", None)
+    api.on(f"PATCH {HOOK}?force=true", {})
+    result = run(api, "admission")
+    assert result["changed"]
+    assert result["effects"] == {"snapshot-delete": "visible"}
+    assert api.writes == [(f"PATCH {HOOK}?force=true", WANTED)]
+
+
+def test_one_that_is_there_stays_whatever_the_server_added(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    serves(api)
+    (hook,) = WANTED["webhooks"]
+    api.on(f"GET {HOOK}", {**WANTED, "webhooks": [{**hook, "matchPolicy": "Equivalent"}]})
+    assert not run(api, "admission")["changed"]
+
+
+def test_other_volumes_replace_those_before(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    serves(api)
+    api.on(f"GET {HOOK}", WANTED)
+    api.on(f"PATCH {HOOK}?force=true", {})
+    assert run(api, "admission", volumes=["v", "w"])["changed"]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha1"])
+def test_policies_are_made_where_the_server_has_them(api: t.Any, version: str) -> None:
+    api.longhorn(shape="1.5")
+    serves(api, policies=version)
+    paths = [
+        f"{REGISTRATION}/{version}/{plural}/longhorn-qa-refuses-a1-snapshots"
+        for plural in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+    ]
+    for path in paths:
+        api.on(f"GET {path}", None)
+        api.on(f"PATCH {path}?force=true", {})
+    run(api, "admission")
+    assert writes(api) == [f"PATCH {path}" for path in paths]
+
+
+def test_it_is_taken_away_again(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    serves(api)
+    api.on(f"GET {HOOK}", WANTED)
+    api.on(f"DELETE {HOOK}", {})
+    assert run(api, "admission", state="absent")["changed"]
+    assert writes(api) == [f"DELETE {HOOK}"]
+
+
+def test_check_mode_only_looks(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    serves(api)
+    api.on(f"GET {HOOK}", None)
+    api.on(f"PATCH {HOOK}?dryRun=All&force=true", {})
+    assert run(api, "admission", check_mode=True)["changed"]
+    assert all("dryRun=All" in line for line, _body in api.writes)
+
+
+SETTINGS = {"auto-cleanup-system-generated-snapshot": "true", "disable-snapshot-purge": "false"}
+
+
+def settings(api: t.Any, **values: str) -> None:
+    now = {**SETTINGS, **{name.replace("_", "-"): value for name, value in values.items()}}
+    api.objects("settings", *({"metadata": {"name": name}, "value": value} for name, value in now.items()))
+    for name, value in now.items():
+        api.manager(f"GET v1/settings/{name}", {"name": name, "value": value})
+        api.manager(f"PUT v1/settings/{name}", {})
+
+
+def test_the_purge_is_disabled_only_after_what_longhorn_would_refuse_it_for(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    settings(api)
+    result = run(api, "disable-snapshot-purge", volumes=[])
+    assert result["effects"] == {"snapshot-delete": "asynchronous"}
+    assert [(body["name"], body["value"]) for _line, body in api.writes] == [
+        ("auto-cleanup-system-generated-snapshot", "false"), ("disable-snapshot-purge", "true"),
+    ]  # fmt: skip
+
+
+def test_and_enabled_again_in_the_other_order(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    settings(api, disable_snapshot_purge="true", auto_cleanup_system_generated_snapshot="false")
+    run(api, "disable-snapshot-purge", volumes=[], state="absent")
+    assert [(body["name"], body["value"]) for _line, body in api.writes] == [
+        ("disable-snapshot-purge", "false"), ("auto-cleanup-system-generated-snapshot", "true"),
+    ]  # fmt: skip
+
+
+def test_a_release_without_the_setting_says_so(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.objects("settings")
+    with pytest.raises(
+        errors.NotFound, match="auto-cleanup-system-generated-snapshot: this Longhorn has no such setting"
+    ):
+        run(api, "disable-snapshot-purge", volumes=[])
+
+
+def rule(volume: str, **more: t.Any) -> dict[str, t.Any]:
+    one = store_rules.document((store_rules.backups_of(volume),))["rules"][0]
+    return {**one, **more}
+
+
+def test_the_stores_proxy_gets_a_rule_and_keeps_those_of_others(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("other", hits=3)]})
+    api.on(f"PUT {PROXY}", {})
+    result = run(api, "backup-store", deletions=["backup-delete"])
+    assert result["effects"] == {"backup-delete": "asynchronous"}
+    ((_line, body),) = api.writes
+    assert [one["key"] for one in body["rules"]] == [rule("other")["key"], rule("v")["key"]]
+
+
+def test_what_the_proxy_refused_is_told_when_it_stops(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v", hits=2)]})
+    api.on(f"PUT {PROXY}", {})
+    result = run(api, "backup-store", deletions=["backup-delete"], state="absent")
+    assert result["hits"] == {rule("v")["key"]: 2}
+    assert api.writes[0][1] == {"rules": []}
+
+
+def test_a_rule_that_is_there_keeps_counting(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v", hits=2)]})
+    assert not run(api, "backup-store", deletions=["backup-delete"])["changed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "told"),
+    [
+        pytest.param("engine-image", {"image": "i"}, "one of admission (visible)", id="a stub that nobody calls"),
+        pytest.param(
+            "admission", {"longhorn_release": "v1.1.3"}, "one of engine-image (visible)", id="no objects to refuse"
+        ),
+        pytest.param(
+            "backup-store",
+            {"deletions": ["snapshot-delete"]},
+            "does not make snapshot-delete fail",
+            id="no backup",
+        ),
+    ],
+)
+def test_a_fault_without_effect_is_refused_with_those_that_have_one(
+    api: t.Any, kind: str, params: dict[str, t.Any], told: str
+) -> None:
+    api.longhorn(shape="1.5")
+    with pytest.raises(errors.Refused) as caught:
+        run(api, kind, **params)
+    assert told in str(caught.value)
+    assert api.writes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "told"),
+    [
+        pytest.param("engine-image", {}, "image is needed", id="image"),
+        pytest.param("backup-store", {"store_proxy": ""}, "store_proxy is needed", id="proxy"),
+        pytest.param("admission", {"volumes": []}, "whose deletions should fail", id="volumes"),
+        pytest.param("admission", {"volumes": ["A B"]}, "volume name 'A B'", id="volume name"),
+        pytest.param("admission", {"run_id": "X"}, "run_id 'X'", id="run"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_asked(
+    api: t.Any, kind: str, params: dict[str, t.Any], told: str
+) -> None:
+    with pytest.raises(errors.BadInput, match=told):
+        run(api, kind, **params)

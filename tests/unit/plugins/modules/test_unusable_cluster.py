@@ -39,6 +39,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "job_trigger": {"cronjob": "c"},
     "longhorn_backup_target": {"url": "s3://bucket@region/", "credential_secret": "s"},
     "longhorn_engine_image": {"image": "longhornio/longhorn-engine:v1.0.1"},
+    "longhorn_fault": {"type": "admission", "deletions": ["backup-delete"], "volumes": ["v"]},
     "longhorn_info": {},
     "longhorn_preflight": {"cells": [CELL], "cron": "* * * * *", "run_id": "a1"},
     "longhorn_recurring_job": {"volume": "v", "name": "c-1", "task": "snapshot", "cron": "* * * * *"},

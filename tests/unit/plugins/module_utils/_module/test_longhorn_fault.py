@@ -33,6 +33,8 @@ def serves(api: t.Any, *, policies: str = "") -> None:
         plurals = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] if version == policies else []
         plurals += ["validatingwebhookconfigurations"] if version == "v1" else []
         api.on(f"GET {REGISTRATION}/{version}", {"resources": [{"name": name} for name in plurals]})
+        if version == policies:
+            break  # the newest that is there is enough
 
 
 def writes(api: t.Any) -> list[str]:
@@ -94,7 +96,7 @@ def test_check_mode_only_looks(api: t.Any) -> None:
     api.longhorn(shape="1.5")
     serves(api)
     api.on(f"GET {HOOK}", None)
-    api.on(f"PATCH {HOOK}?dryRun=All&force=true", {})
+    api.on(f"PATCH {HOOK}?force=true&dryRun=All", {})
     assert run(api, "admission", check_mode=True)["changed"]
     assert all("dryRun=All" in line for line, _body in api.writes)
 

@@ -108,7 +108,9 @@ def test_a_plan_without_cells_is_refused_with_the_reason(api: t.Any, wish: dict[
         planned(api, "v1.0.1", **wish)
 
 
-EVERYTHING = [row for row in permissions.granted("run") if not row.since]  # the release here is the first one
+# The release here is one of the first, and the fault an engine image.
+FAULTS = (permissions.ADMISSION, permissions.PROXY)
+EVERYTHING = [row for row in permissions.granted("run") if not row.since and row.when not in FAULTS]
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.told(row.scope)) for row in EVERYTHING])

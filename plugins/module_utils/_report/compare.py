@@ -7,9 +7,12 @@ Cells of two runs belong together by what they are, not by their volumes' names,
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 Document = dict[str, t.Any]
+
+_NAMED = 3  # cells of a group
+_FIRST = ("worse", "better", "other")
 
 _BADNESS = {"pass": 0, "inconclusive": 1, "fail": 2, "broken": 3}
 
@@ -25,6 +28,32 @@ def changes(before: Document, after: Document) -> list[Document]:
     for key in [*old, *(key for key in new if key not in old)]:
         found += _cell_changes(key, old.get(key), new.get(key))
     return found
+
+
+class Group(t.NamedTuple):
+    """The same change of one or more cells."""
+
+    what: str
+    before: str
+    after: str
+    direction: str
+    cells: list[str]
+
+    @property
+    def named(self) -> str:
+        """The first cells' names, and how many more there are."""
+        more = len(self.cells) - _NAMED
+        return ", ".join(self.cells[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def grouped(found: Iterable[Document]) -> list[Group]:
+    """What changed in hundreds of cells alike is told once: the run's own facts first, then what is worse."""
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for item in found:
+        key = (item["what"], item["before"], item["after"], item["direction"])
+        groups.setdefault(key, []).append(item["cell"])
+    every = [Group(*key, cells) for key, cells in groups.items()]
+    return sorted(every, key=lambda group: (group.cells[0] != "run", _FIRST.index(group.direction)))
 
 
 def _keyed(run: Document) -> dict[str, Document]:

@@ -22,6 +22,7 @@ from datetime import datetime
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets import PROGRAM, STYLE, TEMPLATE
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets_d3 import LIBRARY
+from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
 from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import Finding, findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import LANES
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, xml_text
@@ -174,16 +175,14 @@ def _changes(document: Document) -> Iterator[str]:
         yield "<p>Nothing: both runs have the same verdicts and counts.</p></section>"
         return
     yield '<div class="scroll" role="group" tabindex="0" aria-labelledby="changes-title"><table><thead><tr>'
-    yield (
-        "".join(f'<th scope="col">{name}</th>' for name in ("cell", "what", "before", "after", "direction"))
-        + "</tr></thead><tbody>"
-    )
+    heads = ("what", "before", "after", "direction", "where")
+    yield "".join(f'<th scope="col">{name}</th>' for name in heads) + "</tr></thead><tbody>"
     words = {"better": "▲ better", "worse": "▼ worse", "other": "changed"}
-    for item in changes:
-        columns = "".join(f"<td>{_escape(item[name])}</td>" for name in ("what", "before", "after"))
+    for group in grouped(changes):
         yield (
-            f'<tr class="changed-{item["direction"]}"><th scope="row">{_escape(item["cell"])}</th>{columns}'
-            f"<td>{words[item['direction']]}</td></tr>"
+            f'<tr class="changed-{group.direction}"><th scope="row">{_escape(group.what)}</th>'
+            f"<td>{_escape(group.before)}</td><td>{_escape(group.after)}</td><td>{words[group.direction]}</td>"
+            f"<td>{_escape(group.named)}</td></tr>"
         )
     yield "</tbody></table></div></section>"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
 from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.redact import redacted
@@ -101,9 +102,13 @@ def _findings(run: Document) -> Iterator[str]:
 def _changes(document: Document) -> list[str]:
     if not document["changes"]:
         return []
-    lines = ["### From the first run to the second", "", "| cell | what | before | after |", "|---|---|---|---|"]
-    for item in document["changes"][:MAX_CHANGES]:
-        lines.append("| " + " | ".join(code(item[name], 80) for name in ("cell", "what", "before", "after")) + " |")
+    groups = grouped(document["changes"])
+    lines = ["### From the first run to the second", "", "| what | before | after | where |", "|---|---|---|---|"]
+    for group in groups[:MAX_CHANGES]:
+        shown = (group.what, group.before, group.after, group.named)
+        lines.append("| " + " | ".join(code(text, 200) for text in shown) + " |")
+    if len(groups) > MAX_CHANGES:
+        lines += ["", f"and {len(groups) - MAX_CHANGES} more changes."]
     return [*lines, ""]
 
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, one_line, wrapped
 
 WIDTH = 100
 MAX_LINES = 200  # a job's output in AWX stays readable, whatever the size of the run
 MAX_ROWS = 60
-MAX_CHANGES = 40
+MAX_CHANGES = 20
 MAX_TITLE = 5
 
 _HEADS = {
@@ -87,11 +88,12 @@ def _changes(document: Document) -> list[str]:
     if changes is None:
         return []
     lines = ["from the first history to the second:" if changes else "both histories have the same verdicts and counts"]
-    for item in changes[:MAX_CHANGES]:
-        text = f"{item['cell']}: {item['what']} {item['before']} -> {item['after']}"
-        lines.append(clipped("  " + one_line(text) + (" (worse)" if item["direction"] == "worse" else ""), WIDTH))
-    if len(changes) > MAX_CHANGES:
-        lines.append(f"  and {len(changes) - MAX_CHANGES} more changes")
+    groups = grouped(changes)
+    for group in groups[:MAX_CHANGES]:
+        text = f"{group.what} {group.before} -> {group.after}" + (" (worse)" if group.direction == "worse" else "")
+        lines += wrapped(f"{text}: {group.named}", width=WIDTH, indent="  ")[:MAX_TITLE]
+    if len(groups) > MAX_CHANGES:
+        lines.append(f"  and {len(groups) - MAX_CHANGES} more changes")
     return [*lines, ""]
 
 

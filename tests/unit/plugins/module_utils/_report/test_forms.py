@@ -16,7 +16,7 @@ from tests.unit.plugins.module_utils._report.made import HOSTILE, Recording
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CHECKS
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
-from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import changes
+from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import changes, grouped
 from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.html import MAX_ROWS, page
 from ansible_collections.longhorn.qa.plugins.module_utils._report.junit import Inconclusive, junit
@@ -297,7 +297,22 @@ def test_worse_is_told_everywhere() -> None:
     both = pair(report(verdict="pass"), report(verdict="fail"))
     assert any("(worse)" in line for line in table(both))
     assert "▼ worse" in page(both)
-    assert "| `qa-*-0` | `no-overlap` | `pass` | `fail` |" in markdown(both)
+    assert "| `no-overlap` | `pass` | `fail` | `qa-*-0` |" in markdown(both)
+
+
+def test_same_change_of_hundreds_of_volumes_is_told_once_and_worse_first() -> None:
+    after = report(volumes=500, verdict="pass")
+    after["runs"][0]["cells"][7]["checks"][2]["verdict"] = "fail"
+    before = report(volumes=500, verdict="pass")
+    for cell in before["runs"][0]["cells"]:
+        cell["checks"][1]["verdict"] = "fail"
+    both = pair({**before, "verdict": "fail"}, after)
+    assert len(both["changes"]) == 501
+    groups = grouped(both["changes"])
+    assert [(group.what, group.direction) for group in groups] == [(CHECKS[2], "worse"), (CHECKS[1], "better")]
+    assert groups[1].named == "qa-*-0, qa-*-1, qa-*-2 and 497 more"
+    for text in (page(both), markdown(both), "\n".join(table(both))):
+        assert text.index(CHECKS[2]) < text.index("and 497 more")
 
 
 def test_cell_that_only_one_run_has_is_told() -> None:

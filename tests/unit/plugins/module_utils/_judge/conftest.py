@@ -22,8 +22,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import i
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import index
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import Judgement, judge
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import Judgement, examine, judge
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, profile
 
 TESTS = Path(__file__).parents[4]
 RECORDINGS = TESTS / "recordings"
@@ -36,7 +37,8 @@ Verdicts = dict[str, dict[str, str]]
 
 def every_minute(expression: str, since: datetime, until: datetime) -> tuple[datetime, ...]:
     """The ticks of the one schedule that the recordings have."""
-    assert expression == "* * * * *"
+    if expression != "* * * * *":
+        raise ValueError("not the schedule of the recordings")
     tick = since.replace(second=0, microsecond=0)
     found = []
     while tick <= until:
@@ -120,16 +122,21 @@ class Mutant:
     logs: dict[str, bytes]
     subjects: model.Subjects
     log_paths: dict[str, str] = field(default_factory=dict)  # by pod's name
+    profiles: Callable[[str, model.Task], Profile] = profile
+    damage: tuple[str, ...] = ()
     own: set[int] = field(default_factory=set)  # ids of the documents that are no longer the recording's
 
     def history(self, *, number: bool = True) -> model.History:
         records = self.records
         if number:
             records = [replace(record, number=place) for place, record in enumerate(records, start=1)]
-        return model.History(records=tuple(records), logs=self.logs)
+        return model.History(records=tuple(records), logs=self.logs, damage=self.damage)
 
     def judge(self) -> Judgement:
         return judged(self.history())
+
+    def examine(self) -> tuple[Judgement, tuple[Case, ...]]:
+        return examine(self.history(), profiles=self.profiles, ticks=every_minute)
 
     def verdicts(self) -> Verdicts:
         return verdicts_of(self.judge())
@@ -148,6 +155,31 @@ class Mutant:
                     record = self.records[place] = replace(record, object=pickle.loads(pickle.dumps(record.object)))
                     self.own.add(id(record.object))
                 yield t.cast(dict[str, t.Any], record.object)
+
+    def each(self, kind: str, name: str, do: Callable[[dict[str, t.Any]], object]) -> None:
+        """Change these documents, of which there is one at least."""
+        documents = list(self.of(kind, name))
+        assert documents
+        for document in documents:
+            do(document)
+
+    def state(self, *, volume: str = "", **fields: t.Any) -> None:
+        """What the run set out to see, stated otherwise; with a volume, of its cell."""
+        changed = replace(self.subjects, **fields) if not volume else self.subjects
+        cells = (replace(cell, **fields) if cell.volume == volume else cell for cell in changed.cells)
+        self.subjects = replace(changed, cells=tuple(cells))
+        self.records[0] = replace(self.records[0], subjects=self.subjects)
+
+    def stores(self, do: Callable[[int, model.Store], model.Store | None]) -> None:
+        """Change the listings of the store, or drop them."""
+        place = 0
+        records = []
+        for record in self.records:
+            kept: t.Any = record
+            if isinstance(record, model.Store):
+                kept, place = do(place, record), place + 1
+            records += [kept] if kept is not None else []
+        self.records = records
 
     def drop(self, wanted: Callable[[t.Any], bool]) -> int:
         before = len(self.records)
@@ -289,3 +321,144 @@ class _Recordings:
     files = staticmethod(files_of)
     judged = staticmethod(judged_dump)
     verdicts = staticmethod(verdicts_of)
+
+
+# --- a small run, made up: every source as plain as it can be, so that a case says in a line what is different ------
+
+SNAP, BACK = (
+    model.Cell("snap", "snapshot", "s", "snap-c", cron="* * * * *", faults=("snapshot-delete",)),
+    model.Cell("back", "backup", "b", "back-c", cron="* * * * *", faults=("backup-delete",)),
+)
+FIRST_TICK = 29923801  # in unix minutes, as Job names have it: 2026-11-23T10:01:00Z
+OF_IT = {SNAP.volume: ("s-1", "s-2", "s-3"), BACK.volume: ("t-1", "t-2", "t-3")}  # the snapshots of its three Jobs
+
+
+def _moment(minute: int, second: int = 0) -> str:
+    return f"2026-11-23T10:{minute:02}:{second:02}Z"
+
+
+@dataclass
+class _Small:
+    """Two volumes, three Jobs each, and nothing wrong. Minute n has resourceVersions from 1000 n on."""
+
+    records: list[t.Any] = field(default_factory=list)
+    logs: dict[str, bytes] = field(default_factory=dict)
+
+    def build(self) -> Mutant:
+        subjects = model.Subjects(release="2020-06", cells=(SNAP, BACK))
+        self.records.append(model.Start(1, AT, subjects, kinds=KINDS))
+        self.records.append(model.ListDone(1, AT, "jobs", "100"))
+        for cell in subjects.cells:
+            self._see("cronjobs", "ADDED", self._cronjob(cell, 0), 200, 0)
+        for minute in (1, 2, 3):
+            for place, cell in enumerate(subjects.cells):
+                self._invocation(cell, minute, 1000 * minute + 100 * place)
+            backups = tuple(
+                model.StoredBackup("back", f"b-{n}", f"k-{n}", snapshot=f"t-{n}") for n in range(1, minute + 1)
+            )
+            self.records.append(model.Store(1, AT, "s3://t", backups))
+        self._log("instance-manager-e-1", "i-1", "".join(self._engine_lines()))
+        self.records.append(model.End(1, AT, "invocations"))
+        paths = {record.pod: record.path for record in self.records if isinstance(record, model.Log)}
+        return Mutant(self.records, self.logs, subjects, paths)
+
+    def _see(self, kind: str, change: str, document: dict[str, t.Any], version: int, minute: int) -> None:
+        document["metadata"] |= {"resourceVersion": str(version), "creationTimestamp": _moment(minute)}
+        self.records.append(model.ObjectSeen(1, AT, kind, t.cast(model.Change, change), document))
+
+    @staticmethod
+    def _cronjob(cell: model.Cell, minute: int) -> dict[str, t.Any]:
+        meta = {"name": cell.cronjob, "uid": f"uid-{cell.cronjob}", "generation": 1}
+        status = {"lastScheduleTime": _moment(minute)} if minute else {}
+        return {"metadata": meta, "spec": {"schedule": cell.cron, "suspend": False}, "status": status}
+
+    def _invocation(self, cell: model.Cell, minute: int, at: int) -> None:
+        name = f"{cell.cronjob}-{FIRST_TICK + minute - 1}"
+        self._see("cronjobs", "MODIFIED", self._cronjob(cell, minute), at + 1, 0)
+        self._job(cell, name, {}, at + 10, minute)
+        self._event(cell, name, "SuccessfulCreate", f"Created job {name}", at + 11, minute)
+        self._pod(name, {"running": {"startedAt": _moment(minute, 5)}}, at + 15, minute)
+        self._engine(cell, minute, at + 20)
+        ended = {"exitCode": 0, "startedAt": _moment(minute, 5), "finishedAt": _moment(minute, 15)}
+        self._pod(name, {"terminated": ended}, at + 30, minute)
+        self._log(f"{name}-aaaaa", f"uid-{name}-aaaaa", "".join(self._job_lines(cell, minute)))
+        over = {"type": "Complete", "status": "True"}
+        self._job(cell, name, {"completionTime": _moment(minute, 20), "conditions": [over]}, at + 40, minute)
+        self._event(cell, name, "SawCompletedJob", f"Saw completed job: {name}, status: Complete", at + 41, minute)
+
+    def _job(self, cell: model.Cell, name: str, status: dict[str, t.Any], version: int, minute: int) -> None:
+        owner = {"kind": "CronJob", "name": cell.cronjob, "uid": f"uid-{cell.cronjob}", "controller": True}
+        meta = {"name": name, "uid": f"uid-{name}", "ownerReferences": [owner]}
+        change = "MODIFIED" if status else "ADDED"
+        self._see("jobs", change, {"metadata": meta, "status": status}, version, minute)
+
+    def _pod(self, job: str, state: dict[str, t.Any], version: int, minute: int) -> None:
+        owner = {"kind": "Job", "name": job, "uid": f"uid-{job}", "controller": True}
+        meta = {"name": f"{job}-aaaaa", "uid": f"uid-{job}-aaaaa", "ownerReferences": [owner]}
+        status = {"containerStatuses": [{"name": "c", "restartCount": 0, "state": state}]}
+        self._see(
+            "pods", "ADDED" if "running" in state else "MODIFIED", {"metadata": meta, "status": status}, version, minute
+        )
+
+    def _event(self, cell: model.Cell, name: str, reason: str, message: str, version: int, minute: int) -> None:
+        about = {"kind": "CronJob", "name": cell.cronjob, "uid": f"uid-{cell.cronjob}"}
+        meta = {"name": f"{name}.{version}", "uid": f"uid-{name}.{version}"}
+        self._see(
+            "events",
+            "ADDED",
+            {"metadata": meta, "involvedObject": about, "reason": reason, "message": message},
+            version,
+            minute,
+        )
+
+    def _engine(self, cell: model.Cell, minute: int, version: int) -> None:
+        """Deletions of snapshots fail for the one volume, those of backups for the other: all of them stay."""
+        names = OF_IT[cell.volume][:minute] if cell.task == "snapshot" else OF_IT[cell.volume][minute - 1 : minute]
+        backups = {f"b-{n}": {"snapshotName": f"t-{n}", "state": "complete"} for n in range(1, minute + 1)}
+        status = {
+            "snapshots": {name: {"name": name, "labels": {"RecurringJob": cell.job}} for name in names},
+            "backupStatus": backups if cell.task == "backup" else {},
+            "currentReplicaAddressMap": {f"{cell.volume}-r": f"10.0.0.{len(cell.volume)}:{len(cell.job)}"},
+        }
+        meta = {"name": f"{cell.volume}-e-1", "uid": f"uid-{cell.volume}-e-1"}
+        self._see(
+            "engines", "MODIFIED", {"metadata": meta, "spec": {"volumeName": cell.volume}, "status": status}, version, 0
+        )
+
+    def _log(self, pod: str, uid: str, text: str) -> None:
+        opened = model.Log(1, AT, uid, pod, "c", 0, "opened", f"logs/{pod}/0.log")
+        self.logs[opened.path] = text.encode()
+        self.records += [opened, replace(opened, state="closed", bytes=len(text), complete=True)]
+
+    @staticmethod
+    def _job_lines(cell: model.Cell, minute: int) -> Iterator[str]:
+        def line(level: str, message: str) -> str:
+            return f'time="{_moment(minute, 10)}" level={level} msg="{message}"\n'
+
+        url = "s3://t@r/?backup={}&volume=back"
+        yield line("debug", "job started")
+        if cell.task == "backup":
+            yield line("debug", f"Backup b-{minute} created for volume back snapshot t-{minute}")
+            yield line("debug", f"Complete creating backup {url.format(f'b-{minute}')}")
+        if minute > 1 and cell.task == "snapshot":
+            words = "created snapshot successfully but errored on cleanup for snap: error deleting snapshot"
+            yield line("warning", f"{words} 's-{minute - 1}': it may not be")
+        elif minute > 1:
+            yield line("debug", f"Cleaned up snapshot t-{minute - 1} for back")
+            words = "created backup successfully but errored on cleanup for back: Cleaned up backup"
+            yield line("warning", f"{words} {url.format(f'b-{minute - 1}')} failed for back: it may not be")
+
+    @staticmethod
+    def _engine_lines() -> Iterator[str]:
+        for minute in (1, 2, 3):
+            for cell in (SNAP, BACK):
+                name = OF_IT[cell.volume][minute - 1]
+                words = f"Snapshot: 10.0.0.4:1 {name} UserCreated true Created at {_moment(minute, 10)}"
+                stamp = f'time="{_moment(minute, 10)}"'
+                yield f'[{cell.volume}-e-1] {stamp} level=info msg="{words}, Labels map[RecurringJob:{cell.job}]"\n'
+
+
+@pytest.fixture(scope="session")
+def small_run() -> Callable[[], Mutant]:
+    """A made-up run as if recorded by ourselves, in which everything is right."""
+    return lambda: _Small().build()

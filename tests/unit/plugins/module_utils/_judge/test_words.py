@@ -52,42 +52,19 @@ def without_end(name: str) -> Change:
 
 
 def cells(**fields: t.Any) -> Change:
-    def change(m: t.Any) -> None:
-        stated = tuple(replace(cell, **fields) for cell in m.subjects.cells)
-        m.records[0] = replace(m.records[0], subjects=replace(m.subjects, cells=stated))
-
-    return change
+    return lambda m: [m.state(volume=cell.volume, **fields) for cell in m.subjects.cells]
 
 
 def subjects(**fields: t.Any) -> Change:
-    def change(m: t.Any) -> None:
-        m.records[0] = replace(m.records[0], subjects=replace(m.subjects, **fields))
-
-    return change
+    return lambda m: m.state(**fields)
 
 
 def each(kind: str, name: str, do: Callable[[dict[str, t.Any]], object]) -> Change:
-    def change(m: t.Any) -> None:
-        documents = list(m.of(kind, name))
-        assert documents
-        for document in documents:
-            do(document)
-
-    return change
+    return lambda m: m.each(kind, name, do)
 
 
 def stores(do: Callable[[int, model.Store], model.Store | None]) -> Change:
-    def change(m: t.Any) -> None:
-        place = 0
-        records = []
-        for record in m.records:
-            kept: t.Any = record
-            if isinstance(record, model.Store):
-                kept, place = do(place, record), place + 1
-            records += [kept] if kept is not None else []
-        m.records = records
-
-    return change
+    return lambda m: m.stores(do)
 
 
 def logs(do: Callable[[model.Log], model.Log], pod: str) -> Change:

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import LogPattern
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import LogPattern, UnknownRelease
 
 TESTS = Path(__file__).parents[4]
 EXPECTED = TESTS / "expected" / "small_run.json"
@@ -407,6 +407,13 @@ def knows(**patterns: tuple[LogPattern, ...]) -> Change:
         m.profiles = lambda release, task: replace(known(release, task), **patterns)
 
     return do
+
+
+def of_no_release(m: t.Any) -> None:
+    def unknown(_release: str, _task: str) -> t.NoReturn:
+        raise UnknownRelease("nobody knows it")
+
+    m.profiles = unknown
 
 
 # --- single changes --------------------------------------------------------------------------------------------------
@@ -798,7 +805,7 @@ CASES |= {
     "two attempts, the first without space": attempts(S2, line(FATAL, "fatal"), line(WARNING, "warning")),
     "two attempts, both without space": attempts(S2, line(FATAL, "fatal"), line(FATAL, "fatal")),
     "two attempts, the first without space and silent, no release": every(
-        attempts(S2, line(FATAL, "fatal"), ""), stated(release="")
+        attempts(S2, line(FATAL, "fatal"), ""), of_no_release
     ),
     "two attempts that say nothing": attempts(S2, "", ""),
     "two attempts, the first without a log": every(
@@ -915,7 +922,7 @@ CASES |= {
     ),
     "nothing new, at another level": every(NOTHING, knows(skip_lines=(SKIPS,)), says_only(S2, "Nothing new for snap")),
     "nothing new, no log": every(NOTHING, knows(skip_lines=(SKIPS,)), lambda m: m.drop_log(S2)),
-    "nothing new, no release": every(NOTHING, stated(release=""), says_only(S2, "Nothing new for snap", level="info")),
+    "nothing new, no release": every(NOTHING, of_no_release, says_only(S2, "Nothing new for snap", level="info")),
     "nothing new, second pattern": every(
         NOTHING,
         knows(skip_lines=(replace(SKIPS, pattern="Other"), SKIPS)),
@@ -980,7 +987,7 @@ CASES |= {
     "backup deletions of a snapshot job": stated("snap", faults=("backup-delete",)),
     "nobody stated what should fail": every(stated("snap", faults=None), stated("back", faults=None)),
     "nobody stated what should fail, no release": every(
-        stated("snap", faults=None), stated("back", faults=None), stated(release="")
+        stated("snap", faults=None), stated("back", faults=None), of_no_release
     ),
     "nobody stated what should fail, both did": every(
         stated("back", faults=None),
@@ -990,7 +997,7 @@ CASES |= {
             level="warning",
         ),
     ),
-    "no release": stated(release=""),
+    "no release": of_no_release,
     "another release": stated(release="v1.0.1"),
     "asking the manager": asks_the_manager(refused("b-1"), refused("b-2")),
     "the manager refuses one, asking the manager": asks_the_manager(refused("b-1")),

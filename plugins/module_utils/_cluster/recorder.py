@@ -115,9 +115,8 @@ class Recorder:
         for thread in threads:
             thread.start()
         try:
-            reason = self._until_done()
+            reason = self._until_over()
             self._admit_silence(reason)
-            self._list_store_at_last()
         finally:
             self.streams.stop()
             for thread in threads:
@@ -275,8 +274,16 @@ class Recorder:
         old = first and (daemon or self._earlier is None)
         self._keeper.pod_seen(pod, deleted=deleted, old=old, since=self._since if daemon and first else "")
 
-    def _until_done(self) -> Reason:
+    def _until_over(self) -> Reason:
+        """A Job may end while the store is listed for the last time; then that was not the last time."""
         deadline = self.clock.monotonic() + self.plan.timeout
+        while True:
+            reason = self._until_done(deadline)
+            self._list_store_at_last()
+            if reason != "invocations" or self._tidy():
+                return reason
+
+    def _until_done(self, deadline: float) -> Reason:
         while self._failure is None:
             if self._interrupted.is_set():
                 return "interrupted"

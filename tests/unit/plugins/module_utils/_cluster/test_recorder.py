@@ -339,6 +339,28 @@ def test_a_job_beyond_those_wanted_that_is_over_is_recorded_whole(tmp_path: Path
     assert (outcome.ended, outcome.invocations, "e-v-c-1-c-99000002" in events) == ("invocations", {"v": 2}, told)
 
 
+def test_a_job_that_ends_during_the_last_look_into_the_store_is_recorded_whole(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h", settle=2.0)
+
+    class Slow(Store):
+        looks = 0
+
+        def backups(self, volumes: Iterable[str]) -> tuple[model.StoredBackup, ...]:
+            self.looks += 1
+            if self.looks == 3:  # before, after the Job, at the end
+                scene.cluster.run_job("v-c-1-c-99000002")
+                SystemClock().sleep(0.1)  # until that has been told
+            return super().backups(volumes)
+
+    scene.store = Slow()
+    outcome, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert (outcome.ended, outcome.invocations) == ("invocations", {"v": 2})
+    (*_earlier, over) = of(history, model.ObjectSeen, kind="jobs", change="MODIFIED")
+    assert over.object["metadata"]["name"] == "v-c-1-c-99000002"
+    assert of(history, model.Store)[-1].number > over.number
+    assert [item.complete for item in of(history, model.Log, state="closed")] == [True, True]
+
+
 def test_triggered_invocations_follow_each_other(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", invocations=3, trigger=True)
     outcome, history = scene.record()

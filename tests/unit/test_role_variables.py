@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of the role best_effort_cleanup mean the same as text (-e NAME=VALUE) and as the types they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLE = ROOT / "roles/best_effort_cleanup"
+SEEN = ("trigger", "tasks", "cron", "cells", "namespaces", "kept")
+PLAY = f"""
+- hosts: localhost
+  gather_facts: false
+  vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml]
+  vars: {{__best_effort_cleanup_run_id: a1, __best_effort_cleanup_verdict: fail}}
+  tasks:
+    - ansible.builtin.copy:
+        content: "{{{{ {{{", ".join(f"'{name}': __best_effort_cleanup_{name}" for name in SEEN)}}} | to_json }}}}"
+        dest: "{{{{ playbook_dir }}}}/seen.json"
+        mode: "0600"
+"""
+
+
+def seen(folder: Path, options: list[str]) -> dict[str, t.Any]:
+    folder.mkdir()
+    (folder / "play.yml").write_text(PLAY)
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / "play.yml")]
+    command += [word for option in options for word in ("-e", option)]
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, t.Any] = json.loads((folder / "seen.json").read_text())
+    return found
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_HOME": str(folder / "home"),
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"trigger": False, "keep": False, "keep_on_failure": False}, id="all off"),
+        pytest.param({"trigger": True, "keep": True}, id="on"),
+        pytest.param({"keep_on_failure": True, "retain": 2, "tasks": ["snapshot"]}, id="a number and one task"),
+    ],
+)
+def test_text_means_the_same(tmp_path: Path, options: dict[str, t.Any]) -> None:
+    named = {f"best_effort_cleanup_{name}": value for name, value in options.items()}
+    words = [
+        f"{name}={','.join(value) if isinstance(value, list) else str(value).lower()}" for name, value in named.items()
+    ]
+    typed = seen(tmp_path / "typed", [json.dumps(named)])
+    assert seen(tmp_path / "text", words) == typed
+    assert typed["trigger"] is options.get("trigger", False)
+    assert typed["kept"] is (options.get("keep", False) or options.get("keep_on_failure", False))
+    assert {cell["task"] for cell in typed["cells"]} == set(options.get("tasks", ["snapshot", "backup"]))
+    assert {cell["retain"] for cell in typed["cells"]} == {options.get("retain", 1)}
+    assert (typed["cron"] == "*/3 * * * *") is not typed["trigger"]

@@ -147,6 +147,7 @@ class _TakeDown:
     clock: Clock
     removed: list[str] = field(default_factory=list)
     restored: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def run(self) -> dict[str, t.Any]:
         """All steps, then a last look."""
@@ -154,10 +155,10 @@ class _TakeDown:
         known = journal or Journal(run_id=self.place.run_id)
         self._faults(known)
         self._settings(known, only=journals.OF_FAULTS)
-        self._volumes()
+        volumes = self._volumes()
         self._settings(known, only=(names.DEFAULT_ENGINE_IMAGE_SETTING,))
         if not self._store_goes_too(known):
-            self._backups(known)
+            self._backups(known, needed=bool(volumes))
         self._settings(known, only=journals.OF_STORE)
         self._engine_images()
         self._plain_objects(known)
@@ -188,10 +189,12 @@ class _TakeDown:
             pass  # it refuses nothing, because it does not answer at all
         self._delete(kinds.CONFIGMAPS, service, namespace=namespace)
 
-    def _volumes(self) -> None:
-        for name in self._labelled(kinds.VOLUMES, self.place.namespace):
+    def _volumes(self) -> list[str]:
+        found = self._labelled(kinds.VOLUMES, self.place.namespace)
+        for name in found:
             self._through_manager("volumes", name)
         self._wait_gone(kinds.VOLUMES, self.place.namespace, told="volumes")
+        return found
 
     def _settings(self, journal: Journal, *, only: tuple[str, ...]) -> None:
         if not any(name in journal.settings for name in only):
@@ -206,8 +209,18 @@ class _TakeDown:
         """Whether the run made the store itself: its content goes with it."""
         return any(self._labelled(kinds.DEPLOYMENTS, namespace) for namespace in self._namespaces(journal))
 
-    def _backups(self, journal: Journal) -> None:
-        mine = [name for name in self._backup_volumes() if name in journal.volumes] if journal.volumes else []
+    def _backups(self, journal: Journal, *, needed: bool) -> None:
+        """A store that never answered must not hold the run up for ever: without volumes it goes on, with a word."""
+        try:
+            mine = [name for name in self._backup_volumes() if name in journal.volumes] if journal.volumes else []
+        except ApiFailure as error:
+            if needed:
+                error.advice = "Take the run down again when the backup store answers."
+                raise
+            target = self.place.settings()[names.BACKUP_TARGET_SETTING]
+            told = f"backups of {', '.join(journal.volumes)}, if there are any, are still in {target}"
+            self.warnings.append(f"{told}, which cannot be listed: {error}")
+            return
         for name in mine:
             if not self.place.check_mode:
                 self.place.manager.delete(f"v1/backupvolumes/{name}")
@@ -338,6 +351,7 @@ class _TakeDown:
             "restored": self.restored,
             "summary": summary or [f"nothing of run {self.place.run_id} is there"],
             "diff": {"before": "".join(f"{line}\n" for line in self.removed), "after": ""},
+            "warnings": self.warnings,
         }
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    ApiFailure,
     BadInput,
     Conflict,
     NotFound,
@@ -32,6 +33,7 @@ class Cluster:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Document] = {}
         self.backup_volumes: list[str] = []
+        self.store_problem = ""
         self.writes: list[str] = []
         self.stuck: set[str] = set()  # names that never go away
 
@@ -97,6 +99,8 @@ class Manager:
 
     def get(self, path: str) -> Document:
         assert path == "v1/backupvolumes"
+        if self.cluster.store_problem:
+            raise ApiFailure("the service could not do it", seen=self.cluster.store_problem)
         return {"data": [{"name": name} for name in self.cluster.backup_volumes]}
 
     def put(self, path: str, body: Document) -> None:
@@ -246,6 +250,37 @@ def test_backups_in_a_store_that_stays_are_deleted_and_only_the_runs_own(cluster
     assert cluster.backup_volumes == ["somebody-elses"]
     assert f"backups of {VOLUME}" in result["removed"]
     assert cluster.writes.index(f"delete backupvolumes {VOLUME}") < cluster.writes.index("set backup-target=")
+
+
+def test_a_store_that_does_not_answer_is_tried_again_while_the_run_may_have_backups(cluster: Cluster) -> None:
+    populate(cluster)
+    cluster.drop("namespaces", "", STORE)
+    cluster.drop("deployments", STORE, "longhorn-qa-store-a1")
+    cluster.store_problem = "no route to host"
+
+    with pytest.raises(ApiFailure, match=r"no route to host.*Take the run down again when the backup store answers"):
+        run(cluster, "absent")
+    assert "set backup-target=" not in cluster.writes
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") in cluster.objects
+
+    cluster.store_problem, cluster.backup_volumes = "", [VOLUME]
+    assert run(cluster, "absent")["warnings"] == []
+    assert cluster.backup_volumes == []
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") not in cluster.objects
+
+
+def test_a_store_that_never_answered_does_not_keep_a_run_open(cluster: Cluster) -> None:
+    run(cluster, "present")
+    cluster.objects["settings", LONGHORN, "backup-target"]["value"] = "s3://nobucket@us-east-1/"
+    cluster.store_problem = "NoSuchBucket"
+
+    result = run(cluster, "absent")
+
+    assert result["restored"] == {"backup-target": ""}
+    (warning,) = result["warnings"]
+    assert f"backups of {VOLUME}, if there are any, are still in s3://nobucket@us-east-1/" in warning
+    assert "NoSuchBucket" in warning
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") not in cluster.objects
 
 
 def test_what_does_not_carry_the_mark_stays(cluster: Cluster) -> None:

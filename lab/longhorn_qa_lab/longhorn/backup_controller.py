@@ -13,7 +13,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import engine, errands, logs, names, parts, settings, targets, world
+from longhorn_qa_lab.longhorn import backup_volumes, engine, errands, logs, names, parts, settings, targets, world
 from longhorn_qa_lab.longhorn.backup_objects import target_of, volume_of
 from longhorn_qa_lab.longhorn.backup_volumes import BackupVolumes
 from longhorn_qa_lab.longhorn.context import Context, post_event
@@ -115,9 +115,7 @@ class Backups:
             self._inspect(backup, status)
         if status["state"] != old["state"] and status["state"] not in ("", "Pending"):
             self._tell_volume(backup, status)
-        backup = self._w.replace_status(world.BACKUPS, backup, status)
-        if status["state"] == "Completed" and old["state"] != "Completed":
-            self._volumes.request(volume_of(backup), target_of(backup))
+        self._w.replace_status(world.BACKUPS, backup, status)
 
     def _make(self, backup: Object, status: Object) -> None:
         name, volume = backup["metadata"]["name"], volume_of(backup)
@@ -213,7 +211,7 @@ class Backups:
             status["lastSyncedAt"] = _now()
 
     def _inspect(self, backup: Object, status: Object) -> None:
-        """Once the backup is complete, the store is the source of truth."""
+        """Once the backup is complete, the store is the source of truth, for the volume's object as well."""
         name, volume = backup["metadata"]["name"], volume_of(backup)
         if self._clock() < self._inspected.get(name, 0.0):
             return
@@ -225,7 +223,9 @@ class Backups:
             error = outcome.error or f"cannot find {name} in backupstore"
             self._log.having(backup=name, error=error).error("Error inspecting backup config")
             return
-        status |= outcome.value | {"state": "Completed", "progress": 100, "lastSyncedAt": _now()}
+        found, stored = outcome.value
+        self._volumes.take(volume, target_of(backup), stored)
+        status |= found | {"state": "Completed", "progress": 100, "lastSyncedAt": _now()}
         status |= {"backupTargetName": target_of(backup)} if self._c.release.has(_IN_BACKGROUND) else {}
 
     def _tell_volume(self, backup: Object, status: Object) -> None:
@@ -358,12 +358,13 @@ def _now() -> str:
     return logs.stamp(logs.now())
 
 
-def _read(access: targets.Access, volume: str, name: str) -> Object | None:
-    """A backup's status as the store has it; None when it is not there, or not complete."""
+def _read(access: targets.Access, volume: str, name: str) -> tuple[Object, backup_volumes.Found] | None:
+    """A backup's status and its volume as the store has them; None when it is not there, or not complete."""
     store = access.store()
-    found, about = store.backup(volume, name), store.volume(volume) or {}
-    if found is None or not found.get("CreatedTime"):
+    found, stored = store.backup(volume, name), backup_volumes.read(store, volume)
+    if found is None or stored is None or not found.get("CreatedTime"):
         return None
+    about = stored.config
     status: Object = {
         "backupCreatedAt": found["CreatedTime"],
         "labels": found.get("Labels"),
@@ -379,7 +380,7 @@ def _read(access: targets.Access, volume: str, name: str) -> Object | None:
     for field, key in _LATER_FIELDS.items():
         if key in found:
             status[field] = found[key]
-    return status
+    return status, stored
 
 
 _LATER_FIELDS: t.Final = {

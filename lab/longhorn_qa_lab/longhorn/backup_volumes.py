@@ -9,6 +9,7 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.longhorn import backup_objects, errands, logs, names, targets, world
+from longhorn_qa_lab.longhorn.backupstore import BackupStore
 from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.releases import Span
@@ -18,11 +19,19 @@ _BLOCK: t.Final = 2 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
+class Found:
     """A volume in the store, and the names of its complete backups."""
 
     config: Object
     backups: frozenset[str]
+
+
+def read(store: BackupStore, volume: str) -> Found | None:
+    """What the store has of a volume."""
+    config = store.volume(volume)
+    if config is None:
+        return None
+    return Found(config, frozenset(str(backup["Name"]) for backup in store.backups(volume)))
 
 
 class BackupVolumes:
@@ -107,28 +116,22 @@ class BackupVolumes:
     # --- what is there ---
 
     def _look_up(self, volume: str, target: str) -> bool:
-        """Bring the objects in line with the store; whether that is done."""
+        """Ask the store for a volume; whether that is done."""
         key = ("volume", volume, target)
         if not targets.written_down(self._c, target)[0]:
             return True
-        outcome = self._errands.once(key, lambda: self._read(volume, target))
+        outcome = self._errands.once(key, lambda: read(targets.access(self._c, self._egress, target).store(), volume))
         if outcome is None:
             return False
         if outcome.error is not None:
             self._log.having(backupVolume=volume, error=outcome.error).error("Error listing backups from backup target")
             return True
         if outcome.value is not None:
-            self._take(volume, target, outcome.value)
+            self.take(volume, target, outcome.value)
         return True
 
-    def _read(self, volume: str, target: str) -> _Found | None:
-        store = targets.access(self._c, self._egress, target).store()
-        config = store.volume(volume)
-        if config is None:
-            return None
-        return _Found(config, frozenset(str(backup["Name"]) for backup in store.backups(volume)))
-
-    def _take(self, volume: str, target: str, found: _Found) -> None:
+    def take(self, volume: str, target: str, found: Found) -> None:
+        """Bring the objects in line with what the store has of a volume."""
         document = self.find(volume, target) or self._w.create(world.BACKUP_VOLUMES, self._new(volume, target))
         if document["metadata"].get("deletionTimestamp"):
             return

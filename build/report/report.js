@@ -212,7 +212,8 @@ function build(mark) {
   if (text) group.append("text").attr("class", "sign").attr("aria-hidden", "true").text(text);
 }
 const sign = (mark) => (mark.o === "store" ? "◧" : mark.o === "api" ? "◨" : mark.k === "retry" ? "↻" : "") + SIGNS[mark.st];
-const isPoint = (mark) => mark.e === mark.s;
+const MOMENTS = ["schedule", "logs", "events"].map((lane) => LANES.indexOf(lane));
+const isPoint = (mark) => mark.e === mark.s && MOMENTS.includes(mark.l);  // elsewhere it was only short
 function shape(mark) {
   const group = d3.select(this), open = mark.e === null, point = isPoint(mark), words = sign(mark);
   const left = Math.max(-20, scale(mark.s * 1000));

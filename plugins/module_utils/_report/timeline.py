@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time, parse_time
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
@@ -138,8 +139,7 @@ def _shown_gaps(facts: Index, excerpts: Excerpts, span: _Span) -> list[Document]
     found = []
     for gaps in facts.gaps.values():
         for gap in gaps:
-            start = gap.since or gap.at
-            until = gap.until or (None if gap.since else gap.at)
+            start, until = _extent(gap, facts, span)
             mark = Mark(
                 lane="recorder",
                 kind="gap",
@@ -152,6 +152,16 @@ def _shown_gaps(facts: Index, excerpts: Excerpts, span: _Span) -> list[Document]
             number = excerpts.plain("gap", f"record {gap.number}", plain(gap))
             found.append(_one(mark, [number], span))
     return sorted(found, key=lambda item: str(item["start"]))
+
+
+def _extent(gap: model.Gap, facts: Index, span: _Span) -> tuple[datetime, datetime | None]:
+    """A dump was written down later, by another clock: what it lacks without saying when, it lacks all the time."""
+    if gap.since is not None:
+        return gap.since, gap.until
+    if facts.origin == "dump":
+        since, until = _bounds(facts, span)
+        return since, gap.until or until
+    return gap.at, gap.until or gap.at
 
 
 def _bounds(facts: Index, span: _Span) -> tuple[datetime, datetime]:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from tests.unit.plugins.module_utils._report.made import HOSTILE, NOON, Recording
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema, timeline
 
@@ -214,6 +216,15 @@ def test_gap_is_on_the_recorders_lane_with_its_record() -> None:
     assert mark["state"] == "unknown"
     piece = report["runs"][0]["timeline"]["excerpts"][mark["evidence"][0]]
     assert "the pod was gone" in " ".join(line["text"] for line in piece["lines"])
+
+
+def test_gap_of_a_dump_is_there_all_the_time_and_not_when_it_was_imported() -> None:
+    made = whole_run()
+    made.records[0] = replace(t.cast(model.Start, made.records[0]), origin="dump")
+    report = made.report()
+    (mark,) = marks(report, lane="recorder")
+    assert (seconds(mark["start"]), seconds(mark["end"])) == (0, 70)
+    assert seconds(report["runs"][0]["timeline"]["until"]) == 70
 
 
 def test_every_bad_or_unknown_mark_has_evidence_with_text() -> None:

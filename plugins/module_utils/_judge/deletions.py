@@ -96,9 +96,9 @@ def _read(
         item.read.append(Evidence(evidence_path(attempt.log), f"{len(attempt.log.lines)} lines"))
         for line in attempt.log.lines:
             where = _where(attempt.log, line)
-            if _matches(profile.warnings, line, case, fault, source="job"):
+            if _matches(profile.warnings, line, case, fault, source="job") is not None:
                 item.warned.append(where)
-            elif _matches(profile.fatal, line, case, fault, source="job"):
+            elif _matches(profile.fatal, line, case, fault, source="job") is not None:
                 item.fatal.append(where)
             elif (name := _matches(profile.cleaned_up, line, case, fault, source="job")) is not None:
                 (item.asked if fault in profile.asynchronous else item.done).append(where)

@@ -33,7 +33,11 @@ _DESCRIPTORS: t.Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily"
 
 
 class Refused(ValueError):
-    """A request the manager does not do."""
+    """A request the manager does not do; webhooks also name the field."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 def volume_name(name: str, release: Release) -> None:

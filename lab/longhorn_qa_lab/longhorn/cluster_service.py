@@ -66,12 +66,7 @@ class Cluster(Part):
         """A setting marked read-only is changed all the same: Longhorn 1.0 only hides it in its own page."""
         value = str(body.get("value") or "").strip()
         with Doing("fail to set settings with invalid " + name):
-            definition = settings.of(self._c.release).get(name)
-            if definition is None:
-                raise checks.Refused(f"setting {name} is not supported")
-            reason = definition.refusal(value)
-            if reason:
-                raise checks.Refused(reason)
+            settings.require(name, value, self._c.release, self._c.setting)
             document = context.set_value(self._c, name, value)
         self._c.log.debug(f"Updated setting {name} to {value}")
         return self._setting_view(document, base)

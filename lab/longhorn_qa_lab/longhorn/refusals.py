@@ -6,12 +6,8 @@ The CronJob controller stays what it is. It is told no, as by somebody else's we
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import copy
-import http.server
-import json
-import ssl
 import threading
 import typing as t
 from pathlib import Path
@@ -19,6 +15,7 @@ from pathlib import Path
 from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import names
 from longhorn_qa_lab.longhorn.decide import Object
+from longhorn_qa_lab.longhorn.reviews import Reviews
 
 _NAME: t.Final = "longhorn-qa-lab-bugs"
 _EARLIER: t.Final = "00000000-0000-4000-8000-000000000000"
@@ -32,14 +29,14 @@ class Refusals:
         self._admin = admin
         self._pki = pki
         self._bugs: dict[str, frozenset[str]] = {}
-        self._server: http.server.ThreadingHTTPServer | None = None
+        self._reviews: Reviews | None = None
 
     def refuse(self, cron_job: str, bugs: frozenset[str]) -> None:
         """From now on this CronJob's events are refused, if one of the bugs is about that."""
         if bugs.isdisjoint(("event-lost", "event-of-an-earlier-job")):
             return
         self._bugs[cron_job] = bugs
-        if self._server is None:
+        if self._reviews is None:
             self._serve()
 
     def answer(self, event: Object) -> bool:
@@ -60,17 +57,14 @@ class Refusals:
             self._admin.create(f"/api/v1/namespaces/{names.NAMESPACE}/events", other)
 
     def _serve(self) -> None:
-        self._server = server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._pki / "node-serving.crt", self._pki / "node-serving.key")
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True, name="refusals").start()
-        authority = base64.b64encode((self._pki / "ca.crt").read_bytes()).decode()
-        client = {"url": f"https://127.0.0.1:{server.server_address[1]}/", "caBundle": authority}
+        self._reviews = Reviews("refusals", self._pki, self._review)
         self._admin.apply(
-            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", _configuration(client)
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+            _configuration(self._reviews.client()),
         )
+
+    def _review(self, _path: str, request: Object) -> Object:
+        return {"allowed": self.answer(request["object"]), "status": {"message": "a bug of the lab's"}}
 
 
 def _configuration(client: Object) -> Object:
@@ -95,25 +89,3 @@ def _configuration(client: Object) -> Object:
         "metadata": {"name": _NAME},
         "webhooks": [webhook],
     }
-
-
-def _handler(refusals: Refusals) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            request = review["request"]
-            allowed = refusals.answer(request["object"])
-            response = {"uid": request["uid"], "allowed": allowed, "status": {"message": "a bug of the lab's"}}
-            body = json.dumps({"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response})
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_arguments: t.Any) -> None:
-            """Not the manager's log's business."""
-
-    return Handler

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from longhorn_qa_lab.longhorn import checks
 from longhorn_qa_lab.longhorn.releases import EVER, Release, Span
 
 
@@ -175,6 +176,18 @@ _ROWS: t.Final = (
         span=_since(1, 12),
     ),
 )
+
+
+def require(name: str, value: str, release: Release, current: t.Callable[[str], str]) -> None:
+    """Refuse a value that a setting cannot have, by itself or beside the others."""
+    definition = of(release).get(name)
+    reason = f"setting {name} is not supported" if definition is None else definition.refusal(value)
+    if name == DISABLE_PURGE and value == "true" and current(CLEAN_SYSTEM_SNAPSHOTS) == "true":
+        reason = f"cannot set {name} setting to true when {CLEAN_SYSTEM_SNAPSHOTS} setting is true"
+    if name == CLEAN_SYSTEM_SNAPSHOTS and value == "true" and current(DISABLE_PURGE) == "true":
+        reason = f"cannot set {name} setting to true when {DISABLE_PURGE} setting is true"
+    if reason:
+        raise checks.Refused(reason)
 
 
 def of(release: Release) -> dict[str, Definition]:

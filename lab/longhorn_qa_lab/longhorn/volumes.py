@@ -58,4 +58,5 @@ def require_change(old: Object, new: Object, release: Release, images: t.Mapping
 def require_compatible(image: str, status: Object | None) -> None:
     """Refuse an engine image that is marked as one of another generation."""
     if status and status.get("incompatible"):
-        raise checks.Refused(f"engine image {image} with name {names.engine_image(image)} is incompatible")
+        text = f"engine image {image} with name {names.engine_image(image)} is incompatible"
+        raise checks.Refused(text, "volume.spec.image")

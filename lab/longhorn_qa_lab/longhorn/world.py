@@ -179,6 +179,10 @@ class World:
             if error.status not in (404, 409):
                 raise
 
+    def apply(self, path: str, document: Object) -> None:
+        """Make or change an object that is in no picture."""
+        self._kube.apply(path, document)
+
     def secret(self, name: str) -> Object | None:
         return self._kube.find(f"/api/v1/namespaces/{names.NAMESPACE}/secrets/{name}")
 

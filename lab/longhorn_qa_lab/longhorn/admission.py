@@ -27,6 +27,11 @@ class Request:
     def is_new(self) -> bool:
         return self.operation == "CREATE"
 
+    @property
+    def is_going(self) -> bool:
+        """Whether this only changes what is being deleted already."""
+        return bool((self.new.get("metadata") or {}).get("deletionTimestamp"))
+
 
 Mutator = t.Callable[["Admission", Request], Object]
 Validator = t.Callable[["Admission", Request], None]
@@ -57,14 +62,14 @@ class Admission:
         return {rule.plural: rule for rule in _RULES if self.release.has(rule.span)}
 
     def mutate(self, plural: str, request: Request) -> Object:
-        """The object as it is to be."""
+        """The object as it is to be; one that is going is let go."""
         change = self.rules()[plural].mutates.get(request.operation)
-        return request.new if change is None else change(self, request)
+        return request.new if change is None or request.is_going else change(self, request)
 
     def validate(self, plural: str, request: Request) -> None:
         """Raise checks.Refused for what cannot be."""
         check = self.rules()[plural].validates.get(request.operation)
-        if check is not None:
+        if check is not None and not request.is_going:
             check(self, request)
 
     # --- volumes ---

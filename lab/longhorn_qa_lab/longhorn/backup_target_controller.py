@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manager's controller of BackupTarget objects, from 1.2 on: whether each can be reached.
 
-Until 1.7 the settings are copied into the only one. From 1.8 on the objects are what people change, and a ConfigMap says
-what the default one is as long as it has no URL.
+Until 1.7 the settings are copied into the only one. From 1.8 on the objects are what people change, and a ConfigMap
+says what the default one is as long as it has no URL.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from longhorn_qa_lab.longhorn.decide import Object
 _CONFIG: t.Final = "longhorn-default-resource"
 _CONFIG_KEY: t.Final = "default-resource.yaml"
 _LOOK: t.Final = 30.0
+_LOOK_AGAIN: t.Final = 5.0
 
 
 class BackupTargets:
@@ -50,9 +51,7 @@ class BackupTargets:
         there = self._w.find(world.BACKUP_TARGETS, backup_target.DEFAULT)
         wanted = self._wanted()
         if there is None:
-            self._w.create(
-                world.BACKUP_TARGETS, backup_target.new(backup_target.DEFAULT, self._c.release, **wanted)
-            )
+            self._w.create(world.BACKUP_TARGETS, backup_target.new(backup_target.DEFAULT, self._c.release, **wanted))
         elif self._c.release.backup_target == "mirrored" or (
             not there["spec"].get("backupTargetURL") and wanted["backupTargetURL"]
         ):
@@ -86,7 +85,8 @@ class BackupTargets:
         occasion = (url, secret, spec.get("syncRequestedAt"))
         before, due = self._looked.get(name, (None, 0.0))
         if occasion != before or self._clock() >= due:
-            self._looked[name] = (occasion, self._clock() + _LOOK * self._c.poll_scale)
+            pause = _LOOK if (target.get("status") or {}).get("available") else _LOOK_AGAIN
+            self._looked[name] = (occasion, self._clock() + pause * self._c.poll_scale)
             self._errands.start((name, occasion), lambda: targets.access(self._c, self._egress, name).store().volumes())
         outcome = self._errands.take((name, occasion))
         if outcome is not None:

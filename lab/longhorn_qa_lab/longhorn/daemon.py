@@ -14,6 +14,69 @@ from pathlib import Path
 
 from longhorn_qa_lab.kube import ApiError, Kube, Unreachable
 from longhorn_qa_lab.longhorn import decide, faults, names, releases, settings, world
+from longhorn_qa_lab.longhorn.admission import Admission
+from longhorn_qa_lab.longhorn.backup_controller import Backups
+from longhorn_qa_lab.longhorn.backup_target_controller import BackupTargets
+from longhorn_qa_lab.longhorn.context import CONFIG, Context, write_config
+from longhorn_qa_lab.longhorn.disk import Disk
+from longhorn_qa_lab.longhorn.logs import Log, style_of
+from longhorn_qa_lab.longhorn.manager_api import Server
+from longhorn_qa_lab.longhorn.mischief import Mischief
+from longhorn_qa_lab.longhorn.operator import Operator
+from longhorn_qa_lab.longhorn.refusals import Refusals
+from longhorn_qa_lab.longhorn.service import Service
+from longhorn_qa_lab.longhorn.snapshot_controller import Snapshots
+from longhorn_qa_lab.longhorn.webhooks import Webhooks
+
+_PORT: t.Final = 9500
+_START_SECONDS: t.Final = 60.0
+
+
+@dataclasses.dataclass
+class Daemon:
+    """`longhorn-manager daemon`."""
+
+    context: Context
+    address: tuple[str, int]
+    egress: Path | None
+    lab: Path
+
+    @classmethod
+    def from_command(cls, options: argparse.Namespace, environment: t.Mapping[str, str]) -> Daemon:
+        kube = Kube(Path(environment["LAB_KUBECONFIG"]))
+        release, scale = _configuration(kube, options.manager_image)
+        context = Context(
+            release=release,
+            node=environment["NODE_NAME"],
+            pod_ip=environment["POD_IP"],
+            manager_image=options.manager_image,
+            service_account=options.service_account,
+            engine_image=options.engine_image,
+            instance_manager_image=options.instance_manager_image,
+            poll_scale=scale,
+            plan=faults.KNOWN,
+            plan_text="",
+            cluster=world.World(kube, release, cron_version=_cron_version(kube, release)),
+            disk=Disk.from_environment(environment),
+            log=Log(style=style_of(release.number)),
+        )
+        port = json.loads(environment["LAB_PORTS"])[str(_PORT)]
+        egress = Path(environment["LAB_EGRESS"]) if environment.get("LAB_EGRESS") else None
+        return cls(context, ("127.0.0.1", int(port)), egress, Path(environment["LAB_DIR"]))
+
+    def run(self) -> int:
+        """Until SIGTERM. The API answers only once the default engine image is ready, as the real one's does."""
+        context = self.context
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        write_config(context)
+        context.cluster.start()
+        if not context.cluster.wait_listed(_START_SECONDS):
+            context.log.fatal("Error starting manager: cannot list Longhorn's objects")
+            return 1
+        admin = Kube(self.lab / "kubeconfig")
+        mischief = Mischief(context, admin, Refusals(admin, self.lab / "pki"))
         if context.release.webhooks:
             Webhooks(Admission(context), context.log, self.lab / "pki").register(context.cluster)
         controllers = (BackupTargets(context, self.egress), Snapshots(context), Backups(context, self.egress))

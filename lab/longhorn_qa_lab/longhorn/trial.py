@@ -55,7 +55,8 @@ class Trial:
     def __init__(self, kubeconfig: Path, *, patience: float = 60.0) -> None:
         self.kube = Kube(kubeconfig)
         preferred = self.kube.get(f"/apis/{names.GROUP}")["preferredVersion"]["groupVersion"]
-        self._objects = f"/apis/{preferred}/namespaces/{names.NAMESPACE}"
+        #: Where Longhorn's objects are, in the version that the server prefers.
+        self.objects = f"/apis/{preferred}/namespaces/{names.NAMESPACE}"
         self._patience = patience
 
     def manager(self, method: str, path: str, body: Object | None = None) -> Object:
@@ -70,11 +71,11 @@ class Trial:
         raise AssertionError(f"{method} {path} was accepted: {answer}")
 
     def items(self, kind: str) -> list[Object]:
-        path = _NAMESPACED.get(kind) or f"{self._objects}/{kind}"
+        path = _NAMESPACED.get(kind) or f"{self.objects}/{kind}"
         return t.cast("list[Object]", self.kube.list(path)["items"])
 
     def object(self, kind: str, name: str) -> Object | None:
-        path = _NAMESPACED.get(kind) or f"{self._objects}/{kind}"
+        path = _NAMESPACED.get(kind) or f"{self.objects}/{kind}"
         return self.kube.find(f"{path}/{name}")
 
     def until(self, what: str, look: t.Callable[[], bool]) -> None:
@@ -94,15 +95,19 @@ class Trial:
         """An S3 server of the lab, its Secret, and the backup target."""
         for collection, document in store_manifests():
             self.kube.apply(collection, document)
-        settings = {
-            "backup-target": f"s3://{BUCKET}@us-east-1/",
-            "backup-target-credential-secret": SECRET,
-        }
-        for setting, value in settings.items():
-            self.manager("PUT", f"/settings/{setting}", {"value": value})
+        url = f"s3://{BUCKET}@us-east-1/"
+        if self.object("settings", "backup-target") is None:
+            target = {"backupTargetURL": url, "credentialSecret": SECRET}
+            self.kube.merge(f"{self.objects}/backuptargets/default", {"spec": target})
+        else:
+            for setting, value in (("backup-target", url), ("backup-target-credential-secret", SECRET)):
+                self.manager("PUT", f"/settings/{setting}", {"value": value})
         self.until("the store answers", self._store_answers)
 
     def _store_answers(self) -> bool:
+        target = self.object("backuptargets", "default")
+        if target is not None:
+            return bool((target.get("status") or {}).get("available"))
         try:
             self.manager("GET", "/backupvolumes")
         except ApiError:
@@ -114,7 +119,8 @@ class Trial:
         name = names.engine_image(image)
         if self.object("engineimages", name) is None:
             self.manager("POST", "/engineimages", {"image": image})
-        self.until(f"image {image} is ready", lambda: self.manager("GET", f"/engineimages/{name}")["state"] == "ready")
+        usable = ("ready", "deployed")
+        self.until(f"image {image} is ready", lambda: self.manager("GET", f"/engineimages/{name}")["state"] in usable)
 
     def volume(self, name: str) -> Object:
         return self.manager("GET", f"/volumes/{name}")

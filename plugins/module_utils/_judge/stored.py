@@ -8,6 +8,7 @@ beyond that is called wrong. What was deleted cannot be counted, unless the buck
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -128,27 +129,15 @@ class _Group:
     def __init__(self, made: tuple[_Made, ...], expression: str, ticks: Ticks) -> None:
         self.made = made
         due = ticks(expression, made[0].at, made[-1].at)
-        before = [0, *(sum(1 for _tick in slot) for slot in self._slots(due))]
-        passed = list(itertools.accumulate(before))
+        passed = [bisect.bisect_right(due, item.at) for item in made]
         ahead = [place - count for place, count in enumerate(passed)]
         lowest = itertools.accumulate(ahead, min)
         self.surplus = max(0, max(high - low for high, low in zip(ahead, lowest, strict=True)) - _SLACK)
-        self.doubles = sum(1 for count in before[1:] if not count)
+        self.doubles = sum(first == second for first, second in itertools.pairwise(passed))
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         return tuple(item.evidence for item in self.made)
-
-    def _slots(self, due: tuple[datetime, ...]) -> Iterator[list[datetime]]:
-        """The ticks between each backup and the next."""
-        place = 0
-        for first, second in itertools.pairwise(self.made):
-            slot = []
-            while place < len(due) and due[place] <= second.at:
-                if due[place] > first.at:
-                    slot.append(due[place])
-                place += 1
-            yield slot
 
 
 def _shown(moment: datetime) -> str:

@@ -571,6 +571,7 @@ def holed(m: t.Any) -> Callable[[], model.History]:
 OF_SNAP = ("s-1", "s-2", "s-3")
 BOTH = (("snap", "s-2"), ("back", "t-2"))
 KINDS = ("cronjobs", "jobs", "pods", "events", "engines", "volumes", "logs", "store")
+NO_B2 = every(never_shown("back", "b-2"), without_line("back-c-", "b-2"), never_stored("b-2"))
 UNKNOWN = model.StoredBackup("back", "b-9", "k-9")
 
 # Approved of a case is what differs from the run as it is; of "a, b" what differs from "b", if that is a case too.
@@ -645,7 +646,9 @@ CASES |= {
         backups=(*(replace(_backup(f"a-{place}", 1.2), created="") for place in range(5)), _backup("b-1", 1.2)), **GONE
     ),
     "not in the order of time, the store alone": remembered(3.2, 1.2, 1.4, 1.3, **GONE),
-    "made at the same time, the store alone": remembered(2.2, 2.2, 2.2, **GONE),
+    "made at the same time, the store alone": remembered(
+        backups=tuple(_backup(f"b-{place}", 2.2) for place in (3, 1, 2)), **GONE
+    ),
     "too many, while the CronJobs were not all seen, the store alone": every(
         remembered(1.2, 1.3, 1.4, **GONE), lambda m: m.gap("cronjobs")
     ),
@@ -672,6 +675,9 @@ CASES |= {
     "a snapshot from before, of another job": every(shown("snap", 500, "s-0"), each("engines", "snap", relabel("s-0"))),
     **{f"{name} never shown": never_shown("snap", name) for name in OF_SNAP},
     "no snapshot ever shown": never_shown("snap", *OF_SNAP),
+    "no snapshot ever shown, and no warning": every(
+        never_shown("snap", *OF_SNAP), without_line("snap-c-", "level=warning")
+    ),
     **{f"{name} never shown, older CronJobs": every(older_cronjobs, never_shown("snap", name)) for name in OF_SNAP},
     **{f"{name} not in the engine's log": without_line(ENGINE_LOG, f" {name} ") for name in ("s-1", "t-2")},
     **{f"{name} nowhere": every(never_shown(v, name), without_line(ENGINE_LOG, f" {name} ")) for v, name in BOTH},
@@ -747,7 +753,11 @@ CASES |= {
     "b-2 stored only": every(never_shown("back", "b-2"), without_line("back-c-" + SECOND, "b-2")),
     "b-2 shown only": every(without_line("back-c-" + SECOND, "b-2"), never_stored("b-2")),
     "b-2 logged only": every(never_shown("back", "b-2"), never_stored("b-2")),
-    "b-2 nowhere": every(never_shown("back", "b-2"), without_line("back-c-", "b-2"), never_stored("b-2")),
+    "b-2 nowhere": NO_B2,
+    **{f"b-2 nowhere, gap in {kind}": every(NO_B2, gap(kind)) for kind in ("jobs", "pods", "engines", "store")},
+    "b-2 nowhere, but a log of another Job is not whole": every(NO_B2, log_record(B1, complete=False)),
+    "b-2 nowhere, but its log is not whole": every(NO_B2, log_record(B2, complete=False)),
+    **{f"b-2 never shown, gap in {kind}": every(never_shown("back", "b-2"), gap(kind)) for kind in ("jobs", "engines")},
     "b-2 logged, not shown, and of no snapshot": every(
         never_shown("back", "b-2"), without_line("back-c-" + SECOND, "Backup b-2"), stores(no_snapshots)
     ),
@@ -849,6 +859,15 @@ CASES |= {
         also_shown("back", 2120, "t-x", b_x="t-x"),
         stored(replace(UNKNOWN, name="b-x"), since=1),
     ),
+    "three attempts of a backup Job, all but the last without space": every(
+        attempts(
+            B2,
+            line(FATAL, "fatal"),
+            line("Backup b-2 created for volume back snapshot t-2") + line(FATAL, "fatal"),
+            line("Backup b-x created for volume back snapshot t-x"),
+        ),
+        also_shown("back", 2120, "t-x", b_x="t-x"),
+    ),
     "two Jobs of one tick": second_job,
     "two Jobs of one tick, older CronJobs": every(older_cronjobs, second_job),
     "the second Job was there when the recorder came": seen_early("jobs", S2),
@@ -939,6 +958,7 @@ CASES |= {
     "no warning": without_line(S2, "level=warning"),
     "no warning, and its log is cut": every(without_line(S2, "level=warning"), log_record(S2, complete=False)),
     "no warning anywhere": without_line("snap-c-", "level=warning"),
+    "no warning, gap in jobs": every(without_line(S2, "level=warning"), gap("jobs")),
     "no warning, gap in pods": every(without_line(S2, "level=warning"), gap("pods")),
     "three warnings": says(S2, *(f"{WARNING}{n}" for n in range(3)), level="warning"),
     "a long warning": says_only(S2, WARNING + 300 * "x", level="warning"),

@@ -31,7 +31,6 @@ Key = tuple[str, ArtefactKind, str]  # volume, kind, name
 Lives = Mapping[tuple[str, ArtefactKind], Mapping[str, Life]]
 
 _RESOURCES: Mapping[str, ArtefactKind] = {"snapshots": "snapshot", "backups": "backup"}
-_BACKUP_VOLUME = "backup-volume"  # label of a backup's object
 
 
 @dataclass
@@ -55,7 +54,8 @@ class _Lives:
         if record.kind == "engines":
             self._engine(record, objects.engine(record.object))
         elif record.kind in _RESOURCES:
-            self._resource(record, meta, _RESOURCES[record.kind])
+            lift = objects.snapshot if record.kind == "snapshots" else objects.backup
+            self._resource(record, lift(record.object), _RESOURCES[record.kind])
 
     def _engine(self, record: model.ObjectSeen, fact: objects.EngineFact) -> None:
         moment = self.facts.server_time(fact.meta.version) or record.at
@@ -87,18 +87,18 @@ class _Lives:
         life.end = None
         return key
 
-    def _resource(self, record: model.ObjectSeen, meta: objects.Meta, kind: ArtefactKind) -> None:
+    def _resource(self, record: model.ObjectSeen, fact: objects.ArtefactFact, kind: ArtefactKind) -> None:
         """An object stays there, with a deletionTimestamp, for as long as its deletion is not done."""
-        key: Key = (_volume_of(record.object), kind, meta.name)
+        meta = fact.meta
+        key: Key = (fact.volume, kind, meta.name)
         moment = self.facts.server_time(meta.version) or record.at
         life = self.by_object.setdefault(key, Life(start=meta.created or moment))
-        life.start = _made(record.object) or life.start
+        life.start = fact.made or life.start  # the thing itself may be much older than its object
         if self.uids.get(key) != meta.uid:  # also one that was made anew, because the store still had the backup
             self.uids[key] = meta.uid
             life.terminating, life.evidence = None, ()
-        asked = objects.moment(objects.mapping(record.object, "metadata"), "deletionTimestamp")
-        if asked is not None and life.terminating is None:
-            life.terminating = asked
+        if fact.deleting is not None and life.terminating is None:
+            life.terminating = fact.deleting
             where = f"resourceVersion {meta.version}"
             life.evidence = (Evidence(f"{record.kind}/{meta.name}", where, "deletionTimestamp finalizers"),)
         life.end = moment if record.change == "DELETED" else None
@@ -129,23 +129,6 @@ class _Lives:
         for key in self.listed - shown:
             self.by_store[key].end = self.by_store[key].end or moment
         self.listed |= shown
-
-
-def _volume_of(document: model.JsonObject) -> str:
-    labels = objects.mapping(objects.mapping(document, "metadata"), "labels")
-    spec, status = objects.mapping(document, "spec"), objects.mapping(document, "status")
-    return (
-        objects.text(spec, "volume")
-        or objects.text(labels, _BACKUP_VOLUME)
-        or objects.text(labels, objects.VOLUME_LABEL)
-        or objects.text(status, "volumeName")
-    )
-
-
-def _made(document: model.JsonObject) -> datetime | None:
-    """When the thing itself was made, which may be long before its object."""
-    status = objects.mapping(document, "status")
-    return objects.moment(status, "creationTime") or objects.moment(status, "backupCreatedAt")
 
 
 def lives(facts: Index) -> Lives:

@@ -34,11 +34,13 @@ def _volumes(cells: list[Document]) -> list[Document]:
 
 
 def _jobs(cells: list[Document]) -> list[Document]:
-    """What the role recurring_job takes."""
-    return [
-        {"volume": cell["volume"], "name": cell["job"], **{key: cell[key] for key in ("task", "cron", "retain")}}
-        for cell in cells
-    ]
+    """What the role recurring_job takes: each job once, with the volumes that share it."""
+    found: dict[str, Document] = {}
+    for cell in cells:
+        same = {key: cell[key] for key in ("task", "cron", "retain")}
+        job = found.setdefault(cell["cronjob"], {"name": cell["job"], "volumes": [], **same})
+        job["volumes"].append(cell["volume"])
+    return list(found.values())
 
 
 def _faults(cells: list[Document]) -> list[Document]:

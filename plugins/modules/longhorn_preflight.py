@@ -199,6 +199,11 @@ cells:
   type: list
   elements: dict
   sample: []
+default_engine_image:
+  description: Longhorn's default engine image.
+  returned: always
+  type: str
+  sample: longhornio/longhorn-engine:v1.0.1
 manager_image:
   description: Image of the longhorn-manager pods.
   returned: always

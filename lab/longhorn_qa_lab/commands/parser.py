@@ -68,6 +68,15 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
         help="leave the lab and what the run made in place (environment: KEEP)",
     )
     parser.add_argument("--trigger", action="store_true", help="start invocations by hand instead of waiting for ticks")
+    parser.add_argument("--task", action="append", metavar="TASK", help="what the jobs do; may be given several times")
+    parser.add_argument(
+        "--effect",
+        action="append",
+        choices=("visible", "asynchronous", "none"),
+        help="who sees deletions fail; may be given several times (default: what the procedure does on the release)",
+    )
+    parser.add_argument("--fault", metavar="TYPE", help="what makes deletions fail (default: what has the effect)")
+    parser.add_argument("--no-recovery", action="store_true", help="do not record an invocation without the fault")
     parser.add_argument(
         "--default-engine-image", metavar="IMAGE", help="one of the stubs, as Longhorn's default engine"
     )

@@ -62,6 +62,8 @@ def _variables(given: argparse.Namespace, folder: Path) -> dict[str, object]:
         "best_effort_cleanup_invocations": given.invocations,
         "best_effort_cleanup_timeout": max(_SHORTEST, _PER_INVOCATION * given.invocations),
         "best_effort_cleanup_trigger": given.trigger,
+        # A tick a minute is for people who wait; the lab's locks expire as fast as everything else there.
+        "best_effort_cleanup_allow_short_interval": True,
         "best_effort_cleanup_history_dir": str(folder / "history"),
         "best_effort_cleanup_report_dir": str(folder),
         "best_effort_cleanup_keep": given.keep,
@@ -69,6 +71,13 @@ def _variables(given: argparse.Namespace, folder: Path) -> dict[str, object]:
     }
     if not _TAGGED.fullmatch(given.longhorn):  # else it is read from the manager image's tag
         variables["best_effort_cleanup_longhorn_release"] = given.longhorn
+    for name, values in (("tasks", given.task), ("effects", given.effect)):
+        if values:
+            variables[f"best_effort_cleanup_{name}"] = values
+    if given.fault:
+        variables["best_effort_cleanup_fault"] = given.fault
+    if given.no_recovery:
+        variables["best_effort_cleanup_recovery"] = False
     if given.default_engine_image:
         variables["best_effort_cleanup_default_engine_image"] = given.default_engine_image
     return variables

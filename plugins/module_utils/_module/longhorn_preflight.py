@@ -54,6 +54,7 @@ def run(
         **preflight.plain(result),
         "release": seen.release,
         "manager_image": seen.manager_image,
+        "default_engine_image": seen.default_image,
         "cells": [records.plain(cell) for cell in intended.cells],
     }
     if result.problems:

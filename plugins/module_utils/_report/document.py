@@ -40,8 +40,13 @@ def document(
         "generated": format_time(generated) if generated is not None else "",
         "verdict": next(word for word in _ORDER if word in verdicts),
         "runs": runs,
-        "changes": changes(*runs) if len(runs) == 2 else None,
+        "changes": changes(*runs) if len(runs) == 2 and not _one_run(runs) else None,
     }
+
+
+def _one_run(runs: Sequence[Document]) -> bool:
+    """Whether they are parts of one run, as the recovery after a fault is: these are no before and after."""
+    return bool(runs[0]["run_id"]) and runs[0]["run_id"] == runs[1]["run_id"]
 
 
 def _run(judgement: Judgement, source: str, lanes: Document | None) -> Document:

@@ -36,10 +36,34 @@ def test_what_the_roles_take_names_the_same_volumes() -> None:
 
     volumes, jobs = FILTERS["cell_volumes"](cells), FILTERS["cell_jobs"](cells)
 
-    assert [volume["name"] for volume in volumes] == [job["volume"] for job in jobs] == [c["volume"] for c in cells]
+    assert [volume["name"] for volume in volumes] == [c["volume"] for c in cells]
+    assert [job["volumes"] for job in jobs] == [[c["volume"]] for c in cells]
     assert {volume["engine_image"] for volume in volumes} == {STUB["image"]}
     assert [(job["name"], job["task"], job["cron"], job["retain"]) for job in jobs] == [
         (cell["job"], cell["task"], "*/3 * * * *", 2) for cell in cells
+    ]
+
+
+def cell(volume: str, job: str, *faults: str, fault_type: str = "admission") -> dict[str, t.Any]:
+    common = {"task": "backup", "cron": "* * * * *", "retain": 1, "engine_image": ""}
+    return {"volume": volume, "job": job, "cronjob": job, "faults": list(faults), "fault_type": fault_type, **common}
+
+
+def test_volumes_that_share_a_job_are_named_in_it_once() -> None:
+    jobs = FILTERS["cell_jobs"]([cell("a", "j"), cell("b", "j"), cell("c", "k")])
+    assert [(job["name"], job["volumes"]) for job in jobs] == [("j", ["a", "b"]), ("k", ["c"])]
+
+
+def test_each_kind_of_fault_names_the_volumes_that_have_it() -> None:
+    cells = [
+        cell("a", "j", "snapshot-delete"), cell("b", "j"), cell("c", "k", "snapshot-delete", "backup-delete"),
+        cell("d", "l", "backup-delete", fault_type="backup-store"),
+        cell("e", "m", "snapshot-delete", fault_type="engine-image"),
+    ]  # fmt: skip
+    assert FILTERS["cell_faults"](cells) == [
+        {"type": "admission", "deletions": ["snapshot-delete"], "volumes": ["a", "c"]},
+        {"type": "admission", "deletions": ["backup-delete"], "volumes": ["c"]},
+        {"type": "backup-store", "deletions": ["backup-delete"], "volumes": ["d"]},
     ]
 
 

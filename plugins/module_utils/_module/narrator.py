@@ -28,7 +28,7 @@ class _Job:
     pods: set[str] = field(default_factory=set)
     attempts: int = 1
     over: bool = False
-    artefacts: set[str] = field(default_factory=set)
+    artefacts: dict[str, set[str]] = field(default_factory=dict)  # by volume
 
     @property
     def title(self) -> str:
@@ -137,8 +137,9 @@ class Narrator:
         job = next((job for job in jobs if fact.volume in [cell.volume for cell in job.cells]), None)
         if job is None or first or not new:
             return []
-        job.artefacts |= new
-        told = _times(len(job.artefacts), "snapshot")
+        made = job.artefacts.setdefault(fact.volume, set())
+        made |= new
+        told = _times(len(made), "snapshot")
         return [f"{fact.volume}: snapshot {', '.join(sorted(new))} seen ({told} since Job {job.name} began)"]
 
     def _log(self, record: model.Log) -> list[str]:

@@ -72,7 +72,8 @@ class _Maker:
         ]  # fmt: skip
         return {
             "volume": volume, "task": task, "job": "c", "cronjob": f"{volume}-c-c", "cron": "* * * * *", "retain": 1,
-            "engine_image": f"longhorn-engine:no-cleanup{self.name}", "faults": ["snapshot-delete"], "verdict": "fail",
+            "engine_image": f"longhorn-engine:no-cleanup{self.name}", "faults": ["snapshot-delete"],
+            "fault_type": "engine-image", "contract": "fails the contract", "verdict": "fail",
             "invocations": jobs, "checks": checks,
         }  # fmt: skip
 

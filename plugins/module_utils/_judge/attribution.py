@@ -2,7 +2,8 @@
 """Which invocation made which artefact.
 
 Names in a Job's own log decide. Without them the server's order does: a snapshot belongs to the Job that was added last
-before the engine first showed it. What the engine never showed is placed between its neighbours in the engine's log.
+before its object was made, or the engine first showed it. What the engine never showed is placed between its neighbours
+in the engine's log.
 Where that leaves more than one Job, the artefact stays loose, and the checks say so; nothing is guessed by time.
 """
 
@@ -16,12 +17,12 @@ from functools import cached_property
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
-    ArtefactKind,
     Attempt,
     Case,
     Invocation,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind, Life
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
 
@@ -60,14 +61,13 @@ def _named(case: Case) -> Mapping[ArtefactKind, dict[str, _Named]]:
     patterns = [item for item in case.profile.created if item.source == "job"] if case.profile is not None else []
     for invocation in case.invocations:
         for attempt in invocation.attempts:
-            for line in attempt.log.lines if attempt.log is not None else ():
+            for line in attempt.log.about(case.cell.volume) if attempt.log is not None else ():
                 for pattern in patterns:
-                    match = pattern.match(line.message, level=line.level, volume=case.cell.volume)
-                    if match is None or attempt.log is None:
+                    names = pattern.find(line, case.cell.volume)
+                    if names is None or attempt.log is None:
                         continue
-                    groups = match.groupdict()
                     where = Evidence(evidence_path(attempt.log), f"line {line.number}", line.message[:200])
-                    backup, snapshot = groups.get("backup") or "", groups.get("snapshot") or ""
+                    backup, snapshot = names.get("backup", ""), names.get("snapshot", "")
                     entry = _Named(invocation.position, str(attempt), where, snapshot)
                     if backup and (backup not in found["backup"] or snapshot):
                         found["backup"][backup] = entry
@@ -122,6 +122,8 @@ def _attribute_backups(case: Case, named: Mapping[str, _Named]) -> None:
         artefact.snapshot = artefact.snapshot or entry.snapshot
         _take_name(artefact, entry)
     _add_stored(case, made, older={name for name, sighting in seen.items() if sighting.version < first})
+    for name in made.keys() & case.index.lives.of("backup", case.cell.volume).keys():
+        made[name].sources.add("api")
     _hand_out(case, list(made.values()))
 
 
@@ -155,6 +157,27 @@ def _somebody_elses(backup: model.StoredBackup, job: str) -> bool:
 
 
 def _sightings(case: Case, kind: ArtefactKind) -> dict[str, _Sighting]:
+    """By name. An object that was made for a job tells exactly when; others only that it was there by then."""
+    found = _shown_by_engine(case, kind)
+    looks = [fact.meta.version for fact in case.index.engines.get(case.cell.volume, []) if fact.known]
+    for name, lives in case.index.lives.of(kind, case.cell.volume).items():
+        life = lives[0]
+        if life.job != case.cell.job:
+            continue
+        if life.made_in_record:
+            found[name] = _Sighting(life.added, life.added - 1, life.at(life.added, _what(life)), life.snapshot)
+        elif name not in found and (kind == "snapshot" or life.first.asked_for):
+            place = bisect.bisect_left(looks, life.added)
+            before = looks[place - 1] if place and not life.listed else 0
+            found[name] = _Sighting(life.added, before, life.at(life.added, _what(life)), life.snapshot)
+    return found
+
+
+def _what(life: Life) -> str:
+    return f"{life.kind} {life.name}" + (f" of {life.snapshot}" if life.snapshot else "")
+
+
+def _shown_by_engine(case: Case, kind: ArtefactKind) -> dict[str, _Sighting]:
     found: dict[str, _Sighting] = {}
     foreign: set[str] = set()
     before = 0
@@ -284,7 +307,7 @@ def _reached_clean_up(case: Case, attempt: Attempt) -> bool:
     profile = case.profile
     patterns = (*profile.warnings, *profile.fatal, *profile.cleaned_up) if profile is not None else ()
     return attempt.log is not None and any(
-        pattern.source == "job" and pattern.match(line.message, level=line.level, volume=case.cell.volume)
-        for line in attempt.log.lines
+        pattern.source == "job" and pattern.find(line, case.cell.volume) is not None
+        for line in attempt.log.about(case.cell.volume)
         for pattern in patterns
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,10 +23,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import (
     LogFile,
     PodSeen,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, UnknownRelease
-
-ArtefactKind = t.Literal["snapshot", "backup"]
 
 _POD_OF_JOB = re.compile(r"(.+)-[a-z0-9]{5}")
 

@@ -8,18 +8,20 @@ makes none of them wrong as long as giving it to one that lacks an artefact woul
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
-    ArtefactKind,
     Case,
     Invocation,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import LogPattern
 
-State = t.Literal["one", "none", "more", "skipped", "unknown"]
+State = t.Literal["one", "none", "more", "skipped", "refused", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,29 @@ def surplus(case: Case, kind: ArtefactKind) -> list[Artefact]:
     ]
 
 
+def swallowed(case: Case, invocation: Invocation) -> tuple[ArtefactKind, Evidence] | None:
+    """What a Job did not make for the volume because of an error that only its log tells of; None if there is none."""
+    if not invocation.seen.last.complete:
+        return None
+    error = error_of(case, invocation)
+    lacking = [kind for kind in made_kinds(case) if not invocation.made(kind)]
+    return (lacking[0], error) if error is not None and lacking else None
+
+
+def error_of(case: Case, invocation: Invocation) -> Evidence | None:
+    """The line by which a Job says that it could not go on with the volume; its exit status may say otherwise."""
+    profile = case.profile
+    patterns = (*profile.warnings, *profile.creation_errors) if profile is not None else ()
+    return said(case, invocation, [pattern for pattern in patterns if pattern.level == "error"])
+
+
+def made_kinds(case: Case) -> tuple[ArtefactKind, ...]:
+    """What an invocation of this task is to make."""
+    if case.cell.makes_backups:
+        return ("snapshot", "backup")
+    return ("snapshot",) if case.cell.makes_snapshots else ()
+
+
 def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
     made = invocation.made(kind)
     loose = [item for item in case.loose if item.kind == kind and invocation.position in item.candidates]
@@ -71,9 +96,14 @@ def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
         names = ", ".join(item.name for item in loose)
         text = f"Job {invocation.name} made no {kind} that is surely its own; it may have made {names}"
         return Count(invocation, "unknown", tuple(loose), text)
-    skipped = _skip_line(case, invocation)
+    profile = case.profile
+    skipped = said(case, invocation, profile.skip_lines if profile is not None else ())
     if skipped is not None:
         return Count(invocation, "skipped", (), f"Job {invocation.name} had nothing to do: {skipped.text}")
+    refused = said(case, invocation, profile.refusals if profile is not None else ())
+    if refused is not None and not invocation.snapshots:
+        text = f"Job {invocation.name} made no {kind}, because it could not delete old snapshots: {refused.text}"
+        return Count(invocation, "refused", (), text)
     if _may_have_lost_one(case, invocation, kind):
         text = f"Job {invocation.name} may have made a {kind} that counts for the next one"
         return Count(invocation, "unknown", (), text)
@@ -96,10 +126,13 @@ def _may_have_lost_one(case: Case, invocation: Invocation, kind: ArtefactKind) -
     return any(invocation.position in item.candidates for other in later for item in other.made(kind))
 
 
-def _skip_line(case: Case, invocation: Invocation) -> Evidence | None:
-    patterns = case.profile.skip_lines if case.profile is not None else ()
+def said(case: Case, invocation: Invocation, patterns: Iterable[LogPattern]) -> Evidence | None:
+    """The first line in a Job's own log that is one of these, and about the cell's volume."""
+    wanted = [pattern for pattern in patterns if pattern.source == "job"]
     for attempt in invocation.attempts:
-        for line in attempt.log.lines if attempt.log is not None else ():
-            if any(p.match(line.message, level=line.level, volume=case.cell.volume) for p in patterns) and attempt.log:
-                return Evidence(evidence_path(attempt.log), f"line {line.number}", line.message[:200])
+        for line in attempt.log.about(case.cell.volume) if attempt.log is not None and wanted else ():
+            if attempt.log is not None and any(p.find(line, case.cell.volume) is not None for p in wanted):
+                error = line.get("error")
+                text = line.message if error is None else f"{line.message}: {error}"
+                return Evidence(evidence_path(attempt.log), f"line {line.number}", text[:200])
     return None

@@ -5,8 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Finding
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import SnapshotSource
 
 _ADVICE = {
     "logs": "Keep the logs of every attempt (job_record follows them from the pod's creation).",
@@ -46,9 +50,38 @@ def require_invocations(finding: Finding, case: Case) -> None:
         )
 
 
+def snapshot_source(case: Case) -> SnapshotSource:
+    """What shows every snapshot on this release; of a release that is not known, the most that any of them needs."""
+    return case.profile.snapshot_source if case.profile is not None else "engine log"
+
+
+def backup_kind(case: Case) -> str:
+    """Which kind of object the API shows backups in: Longhorn's own, or until 1.1 the engine's status."""
+    return "backups" if case.profile is not None and "backups" in case.profile.kinds else "engines"
+
+
 def require_snapshot_sources(finding: Finding, case: Case) -> None:
-    """Counting snapshots needs the engine's status for the order and the engine's log for those it never showed."""
+    """Counting snapshots needs what shows every one of them on this release, however shortly it lived."""
+    source = snapshot_source(case)
+    if source == "objects":
+        require_watched(finding, case, "snapshots")
+        return
     require_watched(finding, case, "engines")
+    if source == "engine log":
+        _require_engine_log(finding, case)
+    else:
+        require_logs(finding, case)
+
+
+def require_logs(finding: Finding, case: Case) -> None:
+    """A pass needs every judged Job's own log to its end."""
+    for invocation in case.judged:
+        for problem in log_problems(invocation):
+            finding.unclear(problem, invocation.evidence, advice=advice_for("logs"))
+
+
+def _require_engine_log(finding: Finding, case: Case) -> None:
+    """The engine's status tells the order, its log also of those that the status never showed."""
     advice = advice_for("engine log")
     if not case.index.engine_logs:
         finding.unclear("no instance-manager-e log: snapshots that lived shortly may have been missed", advice=advice)
@@ -69,6 +102,14 @@ def require_snapshot_sources(finding: Finding, case: Case) -> None:
                 *artefact.evidence,
                 advice=advice,
             )
+
+
+def may_fail(case: Case, fault: Fault) -> bool:
+    """Whether what is said to make this deletion fail can do so on this release at all."""
+    if fault in case.index.subjects.default_engine_faults:
+        return True
+    release = case.profile.release if case.profile is not None else ""
+    return faults.effect(release, case.cell.fault_type, fault, task=case.cell.task) != "none"
 
 
 def jobs(invocations: Sequence[Invocation]) -> str:

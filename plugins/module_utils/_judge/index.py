@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import KINDS, Lives
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import volume_of
 
 _ENGINE_PROCESS = re.compile(r"(.+)-e-[0-9a-f]+")
 _SNAPSHOT_LINE = re.compile(
@@ -24,6 +26,7 @@ _SNAPSHOT_LINE = re.compile(
 _BACKEND_LINE = re.compile(r"Adding backend: (?:tcp://)?(\S+)$")
 _JOB_LABEL = re.compile(r"(?:^| )RecurringJob:(\S+)")
 _VOLUME_IN_URL = re.compile(r"[?&]volume=([^&\s\"'\]:,]+)")
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,20 @@ class LogFile:
     def read(self) -> Iterator[Line]:
         """The lines one by one."""
         return read_lines([self.content])
+
+    @cached_property
+    def _by_volume(self) -> dict[str, list[Line]]:
+        found: dict[str, list[Line]] = {"": []}
+        for line in self.lines:
+            found.setdefault(volume_of(line), []).append(line)
+        return found
+
+    def about(self, volume: str) -> Sequence[Line]:
+        """The lines that may be about a volume: not those that name another one in a field."""
+        own, general = self._by_volume.get(volume), self._by_volume[""]
+        if not own:
+            return general
+        return sorted([*general, *own], key=lambda line: line.number) if general else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,8 @@ class Index:
     engine_logs: list[LogFile] = field(default_factory=list)
     engine_snapshots: dict[str, list[LoggedSnapshot]] = field(default_factory=dict)  # by volume, in the log's order
     stray_snapshots: list[LoggedSnapshot] = field(default_factory=list)  # whose volume the log does not say
+    lives: Lives = field(default_factory=Lives)
+    executions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by recurring job: version, count
     stores: list[model.Store] = field(default_factory=list)
     managers: list[model.Store] = field(default_factory=list)  # the manager's own lists, of one volume each
     gaps: dict[str, list[model.Gap]] = field(default_factory=dict)  # by kind
@@ -165,6 +184,7 @@ class _Collector:
     engine_facts: list[objects.EngineFact] = field(default_factory=list)
     open_logs: dict[str, model.Log] = field(default_factory=dict)
     by_stream: set[str] = field(default_factory=set)
+    names: dict[str, str] = field(default_factory=dict)  # of snapshots and backups, to their volumes
 
     def __post_init__(self) -> None:
         self.lift: dict[str, Callable[[model.ObjectSeen], None]] = {
@@ -173,6 +193,8 @@ class _Collector:
             "pods": self._pod,
             "events": self._event,
             "engines": self._engine,
+            "recurringjobs": self._recurring_job,
+            **dict.fromkeys(KINDS, self._artefact),
         }
 
     def take(self, record: model.Record) -> None:
@@ -192,11 +214,16 @@ class _Collector:
             (index.managers if record.target == model.MANAGER_LIST else index.stores).append(record)
         elif isinstance(record, model.Gap):
             self.index.gaps.setdefault(record.kind, []).append(record)
-        elif isinstance(record, model.ListDone) and record.kind == "jobs" and index.first_listed is None:
-            index.first_listed = objects.version_number(record.resource_version)
-            self.baseline_until = record.number
+        elif isinstance(record, model.ListDone):
+            self._list_done(record)
         elif isinstance(record, model.End):
             self.index.ended = record
+
+    def _list_done(self, record: model.ListDone) -> None:
+        self.index.lives.list_done(record)
+        if record.kind == "jobs" and self.index.first_listed is None:
+            self.index.first_listed = objects.version_number(record.resource_version)
+            self.baseline_until = record.number
 
     def _object(self, record: model.ObjectSeen) -> None:
         if record.via == "watch":
@@ -282,6 +309,15 @@ class _Collector:
             self.engine_facts.append(fact)
         self._stamp(fact.meta)
 
+    def _recurring_job(self, record: model.ObjectSeen) -> None:
+        fact = objects.recurring_job(record.object)
+        if fact.executions is not None and record.change != "DELETED":
+            self.index.executions.setdefault(fact.meta.name, []).append((fact.meta.version, fact.executions))
+        self._stamp(fact.meta)
+
+    def _artefact(self, record: model.ObjectSeen) -> None:
+        self._stamp(self.index.lives.take(record).meta)
+
     def finish(self) -> None:
         """Everything that needs all records to have been seen."""
         index = self.index
@@ -302,6 +338,10 @@ class _Collector:
             index.events.setdefault(event.uid, []).append(event)
         for engine in sorted(self.engine_facts, key=lambda item: item.meta.version):
             index.engines.setdefault(engine.volume, []).append(engine)
+        for counts in index.executions.values():
+            counts.sort()
+        index.lives.finish()
+        self.names = dict(index.lives.volumes())
         index.watched = self._watched()
         index.clock = _rising(index.clock)
         for log in self.open_logs.values():
@@ -327,13 +367,22 @@ class _Collector:
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)
             for line in file.read():
-                for volume in dict.fromkeys(_VOLUME_IN_URL.findall(line.message)):
+                for volume in self._volumes_of(line):
                     self.index.manager_lines.setdefault(volume, []).append((file.path, line))
         elif name.startswith("instance-manager-"):
             if not name.startswith("instance-manager-r-"):
                 self.index.engine_logs.append(file)
         else:
             self.index.logs[(name, record.attempt)] = file
+
+    def _volumes_of(self, line: Line) -> Iterable[str]:
+        """The volumes that a manager's line is about: by an address, a field, or the name of a snapshot or backup."""
+        text = line.message if line.get("error") is None else f"{line.message} {line.get('error')}"
+        found = dict.fromkeys(_VOLUME_IN_URL.findall(text))
+        if line.level in ("warning", "error"):
+            found |= dict.fromkeys(self.names[name] for name in _NAME.findall(text) if name in self.names)
+            found |= dict.fromkeys(filter(None, [volume_of(line)]))
+        return found
 
 
 def _rising(stamps: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:

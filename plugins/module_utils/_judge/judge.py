@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -19,17 +19,19 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
     no_overlap,
     one_backup_per_invocation,
     one_snapshot_per_invocation,
+    retain_kept,
     single_attempt,
     store_agrees,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import swallowed
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     RunVerdict,
     worst,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import KnownIssue, Profile
 
 CHECKS = (
     fault_live.ID,
@@ -42,6 +44,7 @@ CHECKS = (
     cleanup_warning.ID,
     events_recorded.ID,
     store_agrees.ID,
+    retain_kept.ID,
     history_complete.ID,
 )
 
@@ -68,6 +71,7 @@ class CellJudgement:
     verdict: RunVerdict
     invocations: tuple[InvocationSummary, ...]
     checks: tuple[CheckVerdict, ...]
+    contract: str = ""  # whether what is intended was met, and whether this release is known not to
 
 
 @dataclass(frozen=True)
@@ -137,24 +141,54 @@ def _cell(case: Case, ticks: Ticks) -> CellJudgement:
         cleanup_warning.check(case),
         events_recorded.check(case),
         store_agrees.check(case),
+        retain_kept.check(case),
         history_complete.check(case),
     )
     named = tuple(_with_known_issue(case, check) for check in checks)
+    verdict = worst(check.verdict for check in named)
     return CellJudgement(
         cell=case.cell,
-        verdict=worst(check.verdict for check in named),
+        verdict=verdict,
         invocations=tuple(_summary(item) for item in case.invocations),
         checks=named,
+        contract=_contract(case, verdict, named),
     )
 
 
 def _with_known_issue(case: Case, verdict: CheckVerdict) -> CheckVerdict:
-    issues = case.profile.known_issues if case.profile is not None else ()
-    known = next((issue for issue in issues if issue.check == verdict.check), None)
-    if verdict.verdict != "fail" or known is None:
-        return verdict
-    text = f"{known.issue}: {known.sentence} (fixed in {known.fixed_in})"
-    return replace(verdict, known_issue=text)
+    known = _known_issue(case, verdict)
+    return verdict if known is None else replace(verdict, known_issue=str(known))
+
+
+def _known_issue(case: Case, verdict: CheckVerdict) -> KnownIssue | None:
+    """The issue that explains a fail, if what it does to a Job was seen."""
+    issues = case.profile.known_issues if case.profile is not None and verdict.verdict == "fail" else ()
+    return next((issue for issue in issues if issue.check == verdict.check and _shows(case, issue)), None)
+
+
+def _shows(case: Case, issue: KnownIssue) -> bool:
+    if issue.sign == "retried":
+        return any(len(item.attempts) > 1 for item in case.judged)
+    if issue.sign == "swallowed":
+        return any(swallowed(case, item) is not None for item in case.judged)
+    return True
+
+
+def _contract(case: Case, verdict: RunVerdict, checks: Iterable[CheckVerdict]) -> str:
+    """Both at once: what is intended, and what this release is known to do instead."""
+    failed = [check for check in checks if check.verdict == "fail"]
+    issues = ", ".join(dict.fromkeys(known.issue for check in failed if (known := _known_issue(case, check))))
+    others = [check.check for check in failed if not check.known_issue]
+    if failed and issues and not others:
+        text = f"fails the contract, as this release is known to ({issues})"
+    elif failed and issues:
+        text = f"fails the contract, as this release is known to ({issues}), and beyond that in {', '.join(others)}"
+    elif failed:
+        text = "fails the contract"
+    else:
+        text = "meets the contract" if verdict == "pass" else "is not known to meet the contract, nor to fail it"
+    remark = case.profile.remark if case.profile is not None else ""
+    return f"{text}. {remark}" if remark else text
 
 
 def _summary(invocation: correlate.Invocation) -> InvocationSummary:

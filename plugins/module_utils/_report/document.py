@@ -76,7 +76,9 @@ def _cell(judgement: CellJudgement) -> Document:
         "retain": cell.retain,
         "engine_image": cell.engine_image,
         "faults": None if cell.faults is None else list(cell.faults),
+        "fault_type": cell.fault_type,
         "verdict": judgement.verdict,
+        "contract": judgement.contract,
         "invocations": [_invocation(item) for item in judgement.invocations],
         "checks": [_check(item) for item in judgement.checks],
     }

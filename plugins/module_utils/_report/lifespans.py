@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import Index
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
 

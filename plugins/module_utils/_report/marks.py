@@ -19,7 +19,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import s
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks.events_recorded import BUDGET
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
-    ArtefactKind,
     Attempt,
     Case,
     Invocation,
@@ -27,6 +26,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate impor
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import CleanUp, clean_ups
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import PodSeen, evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._report.lifespans import Life, Lives

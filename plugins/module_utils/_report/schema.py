@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import FaultType, Task
+
 Schema = dict[str, t.Any]
 
 _TEXT: Schema = {"type": "string"}
@@ -46,14 +48,16 @@ _INVOCATION = _object(
 _CELL = _object(
     {
         "volume": _TEXT,
-        "task": {"enum": ["snapshot", "backup"]},
+        "task": {"enum": list(t.get_args(Task))},
         "job": _TEXT,
         "cronjob": _TEXT,
         "cron": _TEXT,
         "retain": {"type": "integer", "minimum": 0},
         "engine_image": _TEXT,
         "faults": {"anyOf": [{"type": "null"}, _FAULTS]},
+        "fault_type": {"enum": list(t.get_args(FaultType))},
         "verdict": _RUN_VERDICT,
+        "contract": _TEXT,
         "invocations": {"type": "array", "items": _INVOCATION},
         "checks": {"type": "array", "items": _CHECK},
     }

@@ -24,6 +24,7 @@ _HEADS = {
     "cleanup-warning": "warn",
     "events-recorded": "evnt",
     "store-agrees": "stor",
+    "retain-kept": "kept",
     "history-complete": "hist",
 }
 _MARKS = {"pass": "ok", "fail": "FAIL", "inconclusive": "?", "not_applicable": "-"}
@@ -110,6 +111,7 @@ def _remarks(cell: Document) -> list[str]:
             width=WIDTH,
             indent="",
         ),
+        *_few(cell["contract"], indent="  "),
     ]
     for check in told:
         text = f"{_MARKS[check['verdict']]} {check['check']}: {check['summary']}"

@@ -53,7 +53,7 @@ def _expect_warning(finding: Finding, case: Case, profile: Profile, fault: Fault
     if not due:
         finding.unclear(f"no {fault} was due, so no warning was", advice="Record more invocations than retain.")
         return
-    live = not profile.needs_default_engine_image(fault) or fault in case.index.subjects.default_engine_faults
+    live = grounds.may_fail(case, fault)
     lacking = case.lacks("jobs", "pods")
     for item in due:
         _one(finding, item, live=live, last=item is due[-1], blind=[*item.blind, *lacking], remark=profile.remark)
@@ -73,6 +73,8 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list
         finding.evidence.extend(item.warned[:2])
     elif item.fatal:
         finding.bad(f"Job {name} has no {fault} warning; the failure ended the attempt", *item.fatal)
+    elif item.stuck:
+        _unsaid(finding, item)
     elif item.done:
         return  # told once for all Jobs
     elif blind or remark:
@@ -86,6 +88,16 @@ def _one(finding: Finding, item: CleanUp, *, live: bool, last: bool, blind: list
         finding.unclear(text, *item.asked, advice=grounds.advice_for("manager log"))
     else:
         finding.bad(f"Job {name} went over retain and has no {fault} warning", item.invocation.evidence, *item.asked)
+
+
+def _unsaid(finding: Finding, item: CleanUp) -> None:
+    """Nobody need say it in the job's log, for the job does not know; the manager has to, or the object."""
+    text = f"{item.fault} of Job {item.invocation.name} did not happen"
+    if item.unheard:
+        why = f"whether anybody says that {text} is not known: {item.unheard[0]}"
+        finding.unclear(why, *item.stuck, advice=grounds.advice_for("manager log"))
+    else:
+        finding.bad(f"{text}, and neither the manager nor the object says so", *item.stuck)
 
 
 def _expect_silence(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:

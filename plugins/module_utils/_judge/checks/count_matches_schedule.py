@@ -6,9 +6,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds, stored
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import ArtefactKind, Case
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, surplus
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, made_kinds, surplus
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Schedule, Ticks, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
@@ -25,7 +26,7 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
     """The tick is in the Job's name; when the Job was made says nothing, for a late one is only delayed."""
     by_schedule = [item for item in case.invocations if not item.by_hand]
     finding = Finding()
-    if case.cell.task == "backup":
+    if case.cell.makes_backups:
         stored.compare(finding, case, ticks)
     grounds.require_watched(finding, case, "jobs", "cronjobs")
     grounds.require_invocations(finding, case)
@@ -38,9 +39,8 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
     else:
         _compare(finding, case, schedule)
     grounds.require_snapshot_sources(finding, case)
-    _growth(finding, case, "snapshot")
-    if case.cell.task == "backup":
-        _growth(finding, case, "backup")
+    for kind in made_kinds(case):
+        _growth(finding, case, kind)
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 

@@ -17,7 +17,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import 
 
 ID = "history-complete"
 
-KINDS = ("cronjobs", "jobs", "pods", "events", "engines")
+KINDS = ("cronjobs", "jobs", "pods", "events", "engines")  # and those of Longhorn's own that the release has
 
 
 def check(case: Case) -> CheckVerdict:
@@ -29,7 +29,7 @@ def check(case: Case) -> CheckVerdict:
             "what a foreign dump leaves out cannot be seen",
             advice="Record the run with job_record to have this proven.",
         )
-    grounds.require_watched(finding, case, *KINDS)
+    grounds.require_watched(finding, case, *_kinds(case))
     for problem in index.history.damage:
         finding.unclear(f"damaged file: {problem}")
     if index.hole:
@@ -42,11 +42,15 @@ def check(case: Case) -> CheckVerdict:
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 
+def _kinds(case: Case) -> tuple[str, ...]:
+    return KINDS + (case.profile.kinds if case.profile is not None else ())
+
+
 def _gaps(finding: Finding, case: Case) -> None:
     pods = {pod.first.meta.name for item in case.judged for pod in item.pods}
     for kind, gaps in sorted(case.index.gaps.items()):
         for gap in gaps:
-            if kind in KINDS or (kind == "store" and case.cell.task != "backup"):
+            if kind in _kinds(case) or (kind == "store" and not case.cell.makes_backups):
                 continue
             if kind == "logs" and gap.subject and gap.subject not in pods and not _service(gap):
                 continue

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A failing clean-up must not fail the Job: every Job ends Complete."""
+"""A failing clean-up must not fail the Job, and a Job that could not do its work must not look as if it had."""
 
 from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import swallowed
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
 
 ID = "job-succeeded"
@@ -20,7 +21,7 @@ def check(case: Case) -> CheckVerdict:
         if last.failed:
             finding.bad(f"Job {invocation.name} is Failed ({last.reason or 'no reason given'})", invocation.evidence)
         elif last.complete:
-            finding.evidence.append(invocation.evidence)
+            _complete(finding, case, invocation)
         else:
             finding.unclear(
                 f"Job {invocation.name} was deleted before it ended, while its CronJob lived", invocation.evidence
@@ -30,3 +31,13 @@ def check(case: Case) -> CheckVerdict:
         finding.right.append(f"{complete} Jobs are Complete, none Failed")
     grounds.note_cut(finding, case)
     return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _complete(finding: Finding, case: Case, invocation: Invocation) -> None:
+    """Right, unless its own log says that it failed, and something that it was to make is not there."""
+    finding.evidence.append(invocation.evidence)
+    error = swallowed(case, invocation)
+    if error is not None:
+        kind, where = error
+        text = f"Job {invocation.name} is Complete although it failed: it made no {kind} of volume {case.cell.volume}"
+        finding.bad(text, where, invocation.evidence)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
@@ -14,7 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import 
 
 ID = "no-overlap"
 
-_MAKING = ("in_progress", "pending", "starting", "InProgress", "Pending")
+_MAKING = ("in_progress", "pending", "starting", "InProgress", "Pending")  # in an engine's status
 
 
 def check(case: Case) -> CheckVerdict:
@@ -56,3 +58,14 @@ def _backups_at_once(finding: Finding, case: Case) -> None:
         if len(making) > 1:
             where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}", ", ".join(making))
             finding.bad(f"backups {' and '.join(making)} were being made at once", where)
+    lives = [
+        life
+        for name, some in case.index.lives.of("backup", case.cell.volume).items()
+        for life in some
+        if name in own and life.made_in_record
+    ]
+    for earlier, later in itertools.pairwise(sorted(lives, key=lambda life: life.added)):
+        end = earlier.there if earlier.there is not None else earlier.gone
+        if end is None or end > later.added:
+            text = f"backups {earlier.name} and {later.name} were being made at once"
+            finding.bad(text, later.at(later.added, f"backup {earlier.name} was not there yet"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Task backup: exactly one backup per invocation, of that invocation's snapshot. Task snapshot: none."""
+"""A backup task: exactly one backup per invocation, of that invocation's snapshot. Any other task: none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check(case: Case) -> CheckVerdict:
     finding = Finding()
     grounds.require_watched(finding, case, "jobs")
     grounds.require_invocations(finding, case)
-    if case.cell.task == "backup":
+    if case.cell.makes_backups:
         _exactly_one(finding, case)
     else:
         _none(finding, case)
@@ -34,12 +34,14 @@ def _none(finding: Finding, case: Case) -> None:
         if artefact.maybe_older:
             finding.unclear(f"backup {artefact.name} may be older than the run", *artefact.evidence)
         else:
-            finding.bad(f"task snapshot made backup {artefact.name}", *artefact.evidence)
+            finding.bad(f"task {case.cell.task} made backup {artefact.name}", *artefact.evidence)
     listings = [store for store in case.index.stores if not store.error]
-    if not listings and case.lacks("engines"):
-        finding.unclear("neither the engine's status nor the store was seen", advice=grounds.advice_for("engines"))
+    kind = grounds.backup_kind(case)
+    if not listings and case.lacks(kind):
+        api = "the engine's status" if kind == "engines" else "Longhorn's objects"
+        finding.unclear(f"neither {api} nor the store was seen", advice=grounds.advice_for(kind))
     elif case.judged:
-        finding.right.append(f"{len(case.judged)} Jobs of task snapshot made no backup")
+        finding.right.append(f"{len(case.judged)} Jobs of task {case.cell.task} made no backup")
         finding.evidence.extend(Evidence("store listing", f"record {store.number}") for store in listings[-1:])
         for fact in case.index.engines.get(case.cell.volume, [])[-1:]:
             where = f"resourceVersion {fact.meta.version}"
@@ -47,7 +49,8 @@ def _none(finding: Finding, case: Case) -> None:
 
 
 def _exactly_one(finding: Finding, case: Case) -> None:
-    for item in count(case, "backup"):
+    counts = count(case, "backup")
+    for item in counts:
         _one(finding, case, item)
     grounds.require_watched(finding, case, "pods")
     extra = surplus(case, "backup")
@@ -57,23 +60,28 @@ def _exactly_one(finding: Finding, case: Case) -> None:
     for artefact in case.loose:
         if artefact.kind == "backup" and artefact not in extra:
             finding.unclear(f"which Job made backup {artefact.name} is not known", *artefact.evidence)
-    if case.judged:
-        finding.right.append(f"each of {len(case.judged)} Jobs made exactly one backup, of its own snapshot")
+    ones = sum(item.state == "one" for item in counts)
+    if ones:
+        which = f"each of {ones}" if ones == len(counts) else f"{ones} of {len(counts)}"
+        finding.right.append(f"{which} Jobs made exactly one backup, of its own snapshot")
 
 
 def _one(finding: Finding, case: Case, item: Count) -> None:
     invocation = item.invocation
     problems = log_problems(invocation)
-    whole = not problems and not case.lacks("jobs", "pods", "engines")
+    kind = grounds.backup_kind(case)
+    whole = not problems and not case.lacks("jobs", "pods", kind)
     if item.state == "one":
         finding.evidence.extend(item.evidence)
         _of_own_snapshot(finding, case, invocation, item.artefacts[0])
     elif item.state == "more" or (item.state == "none" and whole):
         finding.bad(item.text, *item.evidence)
-    elif item.state == "skipped":
-        finding.right.append(item.text)
+    elif item.state in ("skipped", "refused"):
+        finding.good(item.text, *item.evidence)
     else:
         finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("logs"))
+    if kind == "backups" and item.state in ("one", "refused") and not case.lacks("jobs", kind):
+        return  # objects tell of every backup; what else a log may hold does not matter
     for problem in problems:
         finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
 

@@ -19,10 +19,10 @@ ID = "store-agrees"
 
 def check(case: Case) -> CheckVerdict:
     """What one of the three lacks is wrong only where that one was looked at in time and whole."""
-    if case.cell.task != "backup":
-        return not_applicable(ID, case.cell.volume, "task snapshot writes nothing to the store")
+    if not case.cell.makes_backups:
+        return not_applicable(ID, case.cell.volume, f"task {case.cell.task} writes nothing to the store")
     finding = Finding()
-    grounds.require_watched(finding, case, "jobs", "pods", "engines")
+    grounds.require_watched(finding, case, "jobs", "pods", grounds.backup_kind(case))
     grounds.require_invocations(finding, case)
     listings = _listings(finding, case)
     for invocation in case.judged:
@@ -68,8 +68,10 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
             finding.unclear(f"{text}: {case.profile.remark}", *evidence, advice=grounds.advice_for("release"))
         else:
             finding.bad(text, *evidence)
-    if "api" not in artefact.sources and not case.lacks("jobs", "engines"):
-        finding.bad(f"{name} is unknown to the API (engine.status.backupStatus)", *evidence)
+    kind = grounds.backup_kind(case)
+    if "api" not in artefact.sources and not case.lacks("jobs", kind):
+        where = "engine.status.backupStatus" if kind == "engines" else "backups.longhorn.io"
+        finding.bad(f"{name} is unknown to the API ({where})", *evidence)
     if "store" not in artefact.sources and listings:
         if not case.lacks("jobs") and _listed_after(case, invocation, artefact, listings):
             finding.bad(f"{name} is in no listing of the store", *evidence)
@@ -100,7 +102,7 @@ def _loose(finding: Finding, case: Case, artefact: Artefact) -> None:
     if artefact.maybe_older:
         finding.unclear(f"backup {artefact.name} may be older than the run", *artefact.evidence)
     elif "api" not in artefact.sources and "job" not in artefact.sources:
-        unseen = case.lacks("jobs", "engines")
+        unseen = case.lacks("jobs", grounds.backup_kind(case))
         problems = [problem for item in case.invocations for problem in log_problems(item)]
         if unseen or problems:
             why = (unseen or problems)[0]

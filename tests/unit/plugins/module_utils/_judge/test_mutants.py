@@ -443,6 +443,20 @@ def stores_clock_an_hour_off(m: t.Any) -> None:
     m.add(model.Clock(1, m.records[0].at, "store", 3600.0))
 
 
+def old_snapshot_stays(m: t.Any) -> None:
+    """The engine shows it to the end, though the log says that it was deleted."""
+    engine = copy.deepcopy(list(m.of("engines", CONTROL + "-e-"))[-1])
+    engine["status"]["snapshots"]["c-nbsnp-636ca8a5"] = {"labels": {"RecurringJob": "c-nbsnp"}}
+    engine["metadata"]["resourceVersion"] = "19401"
+    m.add(model.ObjectSeen(1, m.records[0].at, "engines", "MODIFIED", engine))
+
+
+def engine_not_seen_again(m: t.Any) -> None:
+    """The last sight of it is from before the last clean-up."""
+    engine = list(m.of("engines", CONTROL + "-e-"))[-1]
+    engine["status"]["snapshots"]["c-nbsnp-636ca8a5"] = {"labels": {"RecurringJob": "c-nbsnp"}}
+
+
 def gap_in(kind: str) -> Change:
     return lambda m: m.gap(kind)
 

@@ -23,12 +23,14 @@ NAMES = tuple(TABLE["recordings"])
 RESTS_ON = {
     "watch-jobs.json": {
         "fault-live", "job-succeeded", "single-attempt", "one-snapshot-per-invocation", "one-backup-per-invocation",
-        "no-overlap", "count-matches-schedule", "cleanup-warning", "events-recorded", "store-agrees",
+        "no-overlap", "count-matches-schedule", "cleanup-warning", "events-recorded", "store-agrees", "retain-kept",
     },
     "watch-pods.json": {"fault-live", "single-attempt", "cleanup-warning"},
     "watch-cronjobs.json": {"count-matches-schedule"},
     "watch-events.json": {"events-recorded"},
-    "watch-engines.longhorn.io.json": {"one-snapshot-per-invocation", "count-matches-schedule", "store-agrees"},
+    "watch-engines.longhorn.io.json": {
+        "one-snapshot-per-invocation", "count-matches-schedule", "store-agrees", "retain-kept",
+    },
     "_instance-manager-e": {"one-snapshot-per-invocation", "count-matches-schedule"},
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ def test_report_is_written_in_all_forms(imported: Path, tmp_path: Path) -> None:
     result = job_report.run(report_params(imported, report_dir=tmp_path / "a" / "b"))
     report = json.loads(Path(result["report"]).read_text())
     assert schema.problems(report) == []
-    assert len(list(ElementTree.parse(result["junit"]).getroot().iter("testcase"))) == 22
+    assert len(list(ElementTree.parse(result["junit"]).getroot().iter("testcase"))) == 24
     assert Path(result["text"]).read_text().splitlines() == result["table"]
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == ["junit.xml", "report.json", "report.txt"]
 
@@ -86,7 +86,7 @@ def test_same_history_gets_the_same_report(imported: Path, tmp_path: Path) -> No
 def test_several_histories_make_one_report(imported: Path, tmp_path: Path) -> None:
     result = job_report.run(report_params(imported, imported, report_dir=tmp_path))
     assert len(json.loads((tmp_path / "report.json").read_text())["runs"]) == 2
-    assert len(result["checks"]) == 44
+    assert len(result["checks"]) == 48
 
 
 def test_task_fails_only_on_the_verdicts_it_is_told_and_after_writing(imported: Path, tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_statistics_are_small(imported: Path, tmp_path: Path) -> None:
     stats = job_report.run(report_params(imported, report_dir=tmp_path, formats=["json", "html"]))["stats"]
     assert stats["longhorn_qa_verdict"] == "inconclusive"
     assert stats["longhorn_qa_volumes"] == 2
-    assert sum(stats["longhorn_qa_checks"].values()) <= 22
+    assert sum(stats["longhorn_qa_checks"].values()) <= 24
     assert stats["longhorn_qa_report"] == str(tmp_path / "report.html")
     assert len(json.dumps(stats)) < 4000
 

@@ -45,7 +45,8 @@ def report(
     cells = [
         {
             "volume": f"qa-r1-{number}{name}", "task": "backup", "job": "c", "cronjob": "x", "cron": "* * * * *",
-            "retain": 1, "engine_image": f"image{name}", "faults": ["backup-delete"], "verdict": verdict,
+            "retain": 1, "engine_image": f"image{name}", "faults": ["backup-delete"], "fault_type": "engine-image",
+            "verdict": verdict, "contract": "",
             "invocations": [
                 {
                     "job": f"job{name}", "tick": "2026-11-23T12:00:00.000000Z", "by_hand": False, "judged": True,

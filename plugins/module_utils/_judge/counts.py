@@ -32,10 +32,12 @@ class Count:
     state: State
     artefacts: tuple[Artefact, ...]
     text: str
+    said: Evidence | None = None  # where the Job itself says why it made nothing
 
     @property
     def evidence(self) -> list[Evidence]:
-        return [item for artefact in self.artefacts for item in artefact.evidence[:2]] or [self.invocation.evidence]
+        shown = [item for artefact in self.artefacts for item in artefact.evidence[:2]]
+        return shown or [self.said or self.invocation.evidence]
 
 
 def count(case: Case, kind: ArtefactKind) -> list[Count]:
@@ -99,11 +101,11 @@ def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
     profile = case.profile
     skipped = said(case, invocation, profile.skip_lines if profile is not None else ())
     if skipped is not None:
-        return Count(invocation, "skipped", (), f"Job {invocation.name} had nothing to do: {skipped.text}")
+        return Count(invocation, "skipped", (), f"Job {invocation.name} had nothing to do: {skipped.text}", skipped)
     refused = said(case, invocation, profile.refusals if profile is not None else ())
     if refused is not None and not invocation.snapshots:
         text = f"Job {invocation.name} made no {kind}, because it could not delete old snapshots: {refused.text}"
-        return Count(invocation, "refused", (), text)
+        return Count(invocation, "refused", (), text, refused)
     if _may_have_lost_one(case, invocation, kind):
         text = f"Job {invocation.name} may have made a {kind} that counts for the next one"
         return Count(invocation, "unknown", (), text)

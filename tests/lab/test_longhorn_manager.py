@@ -491,8 +491,6 @@ def test_the_manager_of_1_2_checks_jobs_itself(tmp_path: Path) -> None:
 
 def test_older_managers_know_no_recurring_jobs_as_objects(newest: Manager) -> None:
     newest.volume()
-    with pytest.raises(Gone):
-        newest.service.recurring_jobs(BASE)
     with pytest.raises(ApiFault, match="does not know the action recurringJobAdd"):
         newest.act("recurringJobAdd", name="nightly")
 
@@ -510,3 +508,26 @@ def test_jobs_of_a_detached_volume_of_1_1_are_not_there(tmp_path: Path) -> None:
     manager.service.update_setting("allow-recurring-job-while-volume-detached", {"value": "true"}, BASE)
     manager.settle()
     assert list(manager.all(world.CRON_JOBS)) == ["test-c-1-c"]
+
+
+@pytest.mark.parametrize("release", ["v1.2.6", "v1.8.2"])
+def test_longhorn_moves_volumes_to_the_default_image_when_told_to(release: str, tmp_path: Path) -> None:
+    manager = Manager(tmp_path, release)
+    manager.image(MINE)
+    manager.volume()
+    manager.act("engineUpgrade", image=MINE)
+    manager.service.update_setting("concurrent-automatic-engine-upgrade-per-node-limit", {"value": "1"}, BASE)
+    manager.settle()
+    assert manager.all(world.VOLUMES)["test"]["status"]["currentImage"] == manager.context.engine_image
+
+
+def test_settings_say_that_they_are_applied_since_1_7(manager: Manager) -> None:
+    found = manager.all(world.SETTINGS)["default-replica-count"].get("status")
+    assert found == ({"applied": True} if manager.context.release.number >= (1, 7, 0) else None)
+
+
+def test_engine_images_belong_to_the_manager_since_1_1(manager: Manager) -> None:
+    (daemon_set,) = manager.all(world.DAEMON_SETS).values()
+    labels = daemon_set["metadata"]["labels"]
+    assert ("longhorn.io/managed-by" in labels) is (manager.context.release.number >= (1, 1, 0))
+    assert daemon_set["spec"]["template"]["metadata"]["labels"] == labels

@@ -85,6 +85,8 @@ class Admission:
 
     def check_new_volume(self, request: Request) -> None:
         volumes.require(request.new, self.release)
+        image = self.release.image_of(request.new["spec"])
+        volumes.require_compatible(image, self._c.images().get(image))
 
     def check_volume(self, request: Request) -> None:
         volumes.require_change(request.old, request.new, self.release, self._c.images())

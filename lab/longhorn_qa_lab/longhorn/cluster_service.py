@@ -71,6 +71,9 @@ class Cluster(Part):
         self._c.log.debug(f"Updated setting {name} to {value}")
         return self._setting_view(document, base)
 
+    def backup_targets(self, base: str) -> list[Object]:
+        return [views.backup_target(document, base=base) for document in self._w.all(world.BACKUP_TARGETS)]
+
     def nodes(self, base: str) -> list[Object]:
         return [
             views.node(document, address=self._c.pod_ip, base=base, now=logs.now())

@@ -9,21 +9,23 @@ import sys
 import typing as t
 import urllib.parse
 
-from longhorn_qa_lab.longhorn import logs, views
+from longhorn_qa_lab.longhorn import logs, views, world
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.logs import Log
 from longhorn_qa_lab.longhorn.parts import ApiFault, Gone
+from longhorn_qa_lab.longhorn.releases import EVER, Span
 from longhorn_qa_lab.longhorn.service import Service
 
-_COLLECTIONS: t.Final = (
-    "backupvolumes",
-    "engineimages",
-    "instancemanagers",
-    "nodes",
-    "recurringjobs",
-    "settings",
-    "volumes",
-)
+_COLLECTIONS: t.Final[t.Mapping[str, Span]] = {
+    "backuptargets": world.BACKUP_TARGETS.span,
+    "backupvolumes": EVER,
+    "engineimages": EVER,
+    "instancemanagers": EVER,
+    "nodes": EVER,
+    "recurringjobs": world.RECURRING_JOBS.span,
+    "settings": EVER,
+    "volumes": EVER,
+}
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -104,12 +106,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         words = [urllib.parse.unquote(word) for word in parts.path.strip("/").split("/")]
         action = urllib.parse.parse_qs(parts.query).get("action", [""])[0]
         if words == ["v1"] and self.command == "GET":
-            return _root(base)
-        if words[0] == "v1" and len(words) == 2 and words[1] in _COLLECTIONS:
+            return _root(base, self._kinds())
+        if words[0] == "v1" and len(words) == 2 and words[1] in self._kinds():
             return self._collection(words[1], body, base)
-        if words[0] == "v1" and len(words) == 3:
+        if words[0] == "v1" and len(words) == 3 and words[1] in self._kinds():
             return self._member(words[1], words[2], action, body, base)
         raise Gone
+
+    def _kinds(self) -> list[str]:
+        """The collections of the release."""
+        return [kind for kind, span in _COLLECTIONS.items() if self.server.service.release.has(span)]
 
     def _collection(self, kind: str, body: Object, base: str) -> Object:
         service, url = self.server.service, f"{base}/{kind}"
@@ -123,6 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 raise Gone
             return creators[kind](body, base)
         listing: dict[str, tuple[t.Callable[[str], list[Object]], str]] = {
+            "backuptargets": (service.backup_targets, "backupTarget"),
             "backupvolumes": (service.backup_volumes, "backupVolume"),
             "engineimages": (service.engine_images, "engineImage"),
             "instancemanagers": (service.instance_managers, "instanceManager"),
@@ -166,18 +173,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self._among(kind, name, base)
 
     def _among(self, kind: str, name: str, base: str) -> Object:
-        every = {"nodes": self.server.service.nodes, "instancemanagers": self.server.service.instance_managers}
+        service = self.server.service
+        every = {
+            "backuptargets": service.backup_targets,
+            "instancemanagers": service.instance_managers,
+            "nodes": service.nodes,
+        }
         for found in every[kind](base) if kind in every and self.command == "GET" else []:
             if found["name"] == name:
                 return found
         raise Gone
 
 
-def _root(base: str) -> Object:
+def _root(base: str, kinds: t.Iterable[str]) -> Object:
     links = {"self": base, "schemas": f"{base}/schemas"}
     return {
         "actions": {},
         "id": "v1",
-        "links": links | {kind: f"{base}/{kind}" for kind in _COLLECTIONS},
+        "links": links | {kind: f"{base}/{kind}" for kind in kinds},
         "type": "apiVersion",
     }

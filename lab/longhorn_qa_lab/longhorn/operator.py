@@ -29,9 +29,11 @@ from longhorn_qa_lab.longhorn.context import Context, create_engine_image, post_
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.instances import Instances
 from longhorn_qa_lab.longhorn.recurring_controller import RecurringJobs
-from longhorn_qa_lab.longhorn.releases import Release
+from longhorn_qa_lab.longhorn.releases import Release, Span
 
-Tasks = t.Callable[[], t.Iterator[tuple[str, t.Callable[[], None]]]]
+_APPLIED: t.Final = Span(since=(1, 7, 0))
+
+Tasks = t.Callable[[], t.Iterator[tuple[str, t.Callable[[], object]]]]
 
 
 class Operator:
@@ -96,16 +98,23 @@ class Operator:
             for document in self._w.all(part):
                 self._guarded(f"{part.plural} {document['metadata']['name']}", self._instances.sync, part, document)
         self._guarded("node", self._node_status)
-        for tasks in (self._recurring_jobs, *self._controllers):
+        for tasks in (self._settings, self._recurring_jobs, *self._controllers):
             for what, work in tasks():
                 self._guarded(what, work)
+
+    def _settings(self) -> t.Iterator[tuple[str, t.Callable[[], object]]]:
+        """Every setting of the lab takes effect at once."""
+        if self._c.release.has(_APPLIED):
+            for setting in self._w.all(world.SETTINGS):
+                work = functools.partial(self._w.replace_status, world.SETTINGS, setting, {"applied": True})
+                yield f"setting {setting['metadata']['name']}", work
 
     def _recurring_jobs(self) -> t.Iterator[tuple[str, t.Callable[[], None]]]:
         if self._c.release.recurring_jobs == "objects":
             for job in self._w.all(world.RECURRING_JOBS):
                 yield f"recurring job {job['metadata']['name']}", functools.partial(self._recurring.sync, job)
 
-    def _guarded(self, what: str, work: t.Callable[..., None], *arguments: t.Any) -> None:
+    def _guarded(self, what: str, work: t.Callable[..., object], *arguments: t.Any) -> None:
         try:
             work(*arguments)
             self._said.pop(what, None)
@@ -185,7 +194,9 @@ class Operator:
             self._w.release(world.ENGINE_IMAGES, image)
             return
         if daemon_set is None:
-            wanted = workloads.engine_image_daemon_set(image, service_account=self._c.service_account)
+            wanted = workloads.engine_image_daemon_set(
+                image, service_account=self._c.service_account, release=self._c.release
+            )
             daemon_set = self._w.create(world.DAEMON_SETS, wanted)
             self._c.log.info(
                 f"Created daemon set {wanted['metadata']['name']} for engine image {name} ({image['spec']['image']})"
@@ -264,6 +275,7 @@ class Operator:
             self._c.log.debug(f"Volume controller {self._c.node} picked up {name}")
             new = decide.new_volume_status(self._c.release)
             volume = self._w.replace_status(world.VOLUMES, volume, {**new, "ownerID": self._c.node})
+        volume = self._upgrade_by_itself(volume)
         if self._c.release.attachment == "tickets":
             volume = self._attachment(volume)
         if not engines:
@@ -290,6 +302,16 @@ class Operator:
             self._said[f"upgrade {name}"] = plan.warning
             self._c.log.warning(plan.warning)
         self._recurring.sync_volume(volume)
+
+    def _upgrade_by_itself(self, volume: Object) -> Object:
+        """Where Longhorn is told to, it moves volumes to the default engine image."""
+        default = self._c.setting(settings.DEFAULT_ENGINE_IMAGE)
+        limited = not int(self._c.setting(settings.ENGINE_UPGRADE_LIMIT) or 0)
+        if limited or self._c.release.image_of(volume["spec"]) == default:
+            return volume
+        self._c.log.info(f"Automatically upgrading volume {volume['metadata']['name']} to engine image {default}")
+        images = self._c.release.image_fields_of(default)
+        return self._w.replace_spec(world.VOLUMES, volume, {**volume["spec"], **images})
 
     def _attachment(self, volume: Object) -> Object:
         """Bring the volume's request in line with its tickets."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from longhorn_qa_lab.kube import ApiError, Unreachable
 from longhorn_qa_lab.longhorn import backupstore, checks, engine, world
 from longhorn_qa_lab.longhorn.context import Context
-from longhorn_qa_lab.longhorn.releases import Span
+from longhorn_qa_lab.longhorn.releases import Release, Span
 from longhorn_qa_lab.longhorn.s3_client import StoreError
 
 REASONS: t.Final = (
@@ -71,6 +71,10 @@ class Part:
     def _fail(self) -> str:
         """How an error begins: the releases have changed their word."""
         return "failed" if self._c.release.has(_FAILED) else "fail"
+
+    @property
+    def release(self) -> Release:
+        return self._c.release
 
     def _binary(self, image: str) -> engine.Binary:
         return binary(self._c, image)

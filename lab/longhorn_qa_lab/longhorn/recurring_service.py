@@ -7,21 +7,19 @@ import typing as t
 
 from longhorn_qa_lab.longhorn import checks, fields, recurring, views, world
 from longhorn_qa_lab.longhorn.decide import Object
-from longhorn_qa_lab.longhorn.parts import ApiFault, Doing, Gone, Part
+from longhorn_qa_lab.longhorn.parts import ApiFault, Doing, Part
 
 
 class RecurringJobs(Part):
     """Recurring jobs, from 1.2 on. Where webhooks check objects, the manager leaves that to them."""
 
     def recurring_jobs(self, base: str) -> list[Object]:
-        self._require_objects()
         return [self._job_view(job, base) for job in self._w.all(world.RECURRING_JOBS)]
 
     def recurring_job(self, name: str, base: str) -> Object:
         return self._job_view(self._job(name), base)
 
     def create_recurring_job(self, body: Object, base: str) -> Object:
-        self._require_objects()
         job = recurring.new(_spec(body), self._c.release)
         name = job["metadata"]["name"]
         with Doing(f"failed to create recurring job {name}: unable to create recurring job {name}"):
@@ -53,16 +51,11 @@ class RecurringJobs(Part):
     def _has_job_objects(self) -> bool:
         return self._c.release.recurring_jobs == "objects"
 
-    def _require_objects(self) -> None:
-        if not self._has_job_objects:
-            raise Gone
-
     def _require(self, job: Object) -> None:
         if not self._c.release.webhooks:
             recurring.require(job, self._c.release, max_retain=self._c.max_retain())
 
     def _job(self, name: str) -> Object:
-        self._require_objects()
         found = self._w.find(world.RECURRING_JOBS, name)
         if found is None:
             raise ApiFault(

@@ -272,6 +272,24 @@ def setting(document: Object, *, definition: settings.Definition, base: str, now
     }
 
 
+def backup_target(document: Object, *, base: str) -> Object:
+    name, spec = document["metadata"]["name"], document["spec"]
+    status = document.get("status") or {}
+    unavailable = decide.condition_map(status.get("conditions")).get("Unavailable") or {}
+    return {
+        "actions": {},
+        "available": bool(status.get("available")),
+        "backupTargetURL": spec["backupTargetURL"],
+        "credentialSecret": spec["credentialSecret"],
+        "id": name,
+        "links": {"self": f"{base}/backuptargets/{name}"},
+        "message": unavailable.get("message", ""),
+        "name": name,
+        "pollInterval": spec["pollInterval"],
+        "type": "backupTarget",
+    }
+
+
 def recurring_job(document: Object, *, base: str) -> Object:
     name, status = document["metadata"]["name"], document.get("status") or {}
     return {

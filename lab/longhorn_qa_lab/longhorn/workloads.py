@@ -7,16 +7,23 @@ import typing as t
 
 from longhorn_qa_lab.longhorn import fields, names
 from longhorn_qa_lab.longhorn.decide import Object, owner_reference
-from longhorn_qa_lab.longhorn.releases import Release
+from longhorn_qa_lab.longhorn.releases import Release, Span
 
 COMPONENT: t.Final = "longhorn.io/component"
 
 
-def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
+_MANAGED: t.Final = Span(since=(1, 1, 0))
+
+
+def engine_image_daemon_set(image: Object, *, service_account: str, release: Release) -> Object:
     """Brings an image's engine binary to every node."""
     name = image["metadata"]["name"]
     reference = image["spec"]["image"]
     labels = {COMPONENT: "engine-image", "longhorn.io/engine-image": name}
+    ready = ["ls", "/data/longhorn"]
+    if release.has(_MANAGED):
+        labels["longhorn.io/managed-by"] = "longhorn-manager"
+        ready = ["sh", "-c", "ls /data/longhorn && /data/longhorn version --client-only"]
     daemon_set = names.engine_image_daemon_set(name)
     script = (
         "diff /usr/local/bin/longhorn /data/longhorn > /dev/null 2>&1; if [ $? -ne 0 ]; then cp -p "
@@ -30,7 +37,7 @@ def engine_image_daemon_set(image: Object, *, service_account: str) -> Object:
         "command": ["/bin/bash"],
         "args": ["-c", script],
         "securityContext": {"privileged": True},
-        "readinessProbe": {"exec": {"command": ["ls", "/data/longhorn"]}, "initialDelaySeconds": 5, "periodSeconds": 5},
+        "readinessProbe": {"exec": {"command": ready}, "initialDelaySeconds": 5, "periodSeconds": 5},
         "volumeMounts": [{"name": "data", "mountPath": "/data/"}],
     }
     return {

@@ -283,7 +283,10 @@ def untouched() -> Verdicts:
 
 
 def _mutant(name: str, volumes: tuple[str, ...]) -> Mutant:
-    records, logs = _narrowed(name, volumes) if volumes else _recorded(name)
+    return _changeable(*(_narrowed(name, volumes) if volumes else _recorded(name)))
+
+
+def _changeable(records: t.Sequence[t.Any], logs: dict[str, bytes]) -> Mutant:
     paths = {record.pod: record.path for record in records if isinstance(record, model.Log)}
     return Mutant(list(records), dict(logs), records[0].subjects, paths)
 
@@ -344,7 +347,7 @@ class _Small:
     records: list[t.Any] = field(default_factory=list)
     logs: dict[str, bytes] = field(default_factory=dict)
 
-    def build(self) -> Mutant:
+    def build(self) -> None:
         subjects = model.Subjects(release="2020-06", cells=(SNAP, BACK))
         self.records.append(model.Start(1, AT, subjects, kinds=KINDS))
         self.records.append(model.ListDone(1, AT, "jobs", "100"))
@@ -359,8 +362,6 @@ class _Small:
             self.records.append(model.Store(1, AT, "s3://t", backups))
         self._log("instance-manager-e-1", "i-1", "".join(self._engine_lines()))
         self.records.append(model.End(1, AT, "invocations"))
-        paths = {record.pod: record.path for record in self.records if isinstance(record, model.Log)}
-        return Mutant(self.records, self.logs, subjects, paths)
 
     def _see(self, kind: str, change: str, document: dict[str, t.Any], version: int, minute: int) -> None:
         document["metadata"] |= {"resourceVersion": str(version), "creationTimestamp": _moment(minute)}
@@ -458,7 +459,15 @@ class _Small:
                 yield f'[{cell.volume}-e-1] {stamp} level=info msg="{words}, Labels map[RecurringJob:{cell.job}]"\n'
 
 
+@cache
+def _small() -> _Small:
+    small = _Small()
+    small.build()
+    _SHARED.update(id(record.object) for record in small.records if isinstance(record, model.ObjectSeen))
+    return small
+
+
 @pytest.fixture(scope="session")
 def small_run() -> Callable[[], Mutant]:
     """A made-up run as if recorded by ourselves, in which everything is right."""
-    return lambda: _Small().build()
+    return lambda: _changeable(_small().records, _small().logs)

@@ -79,23 +79,21 @@ def log_problems(invocation: Invocation) -> list[str]:
 
 def removed(case: Case) -> set[str]:
     """Names of the backups that a log, a job's or the manager's, says were deleted or will be."""
+    manager_lines = [line for _path, line in case.index.manager_lines.get(case.cell.volume, [])]
+    names = _removed(case, manager_lines)
+    return names.union(*(removed_by(case, item) for item in case.invocations))
+
+
+def removed_by(case: Case, invocation: Invocation) -> set[str]:
+    """Names of the backups that a Job's own log says were deleted or will be."""
+    logs = [attempt.log for attempt in invocation.attempts if attempt.log is not None]
+    return _removed(case, [line for log in logs for line in log.about(case.cell.volume)])
+
+
+def _removed(case: Case, told: Iterable[Line]) -> set[str]:
     patterns = case.profile.cleaned_up if case.profile is not None else ()
-    volume = case.cell.volume
-    job_lines = [
-        line
-        for item in case.invocations
-        for attempt in item.attempts
-        if attempt.log
-        for line in attempt.log.about(volume)
-    ]
-    manager_lines = [line for _path, line in case.index.manager_lines.get(volume, [])]
-    names = set()
-    for line in [*job_lines, *manager_lines]:
-        for pattern in patterns:
-            told = pattern.find(line, volume)
-            if told is not None:
-                names.add(told.get("backup", ""))
-    return names
+    found = (pattern.find(line, case.cell.volume) for line in told for pattern in patterns)
+    return {names.get("backup", "") for names in found if names is not None}
 
 
 def present(case: Case, version: int) -> set[str]:

@@ -25,6 +25,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import swallowed
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import clean_ups
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
@@ -167,6 +168,8 @@ def _known_issue(case: Case, verdict: CheckVerdict) -> KnownIssue | None:
 
 
 def _shows(case: Case, issue: KnownIssue) -> bool:
+    if issue.sign == "ended":
+        return any(item.fatal for fault in case.cell.faults or () for item in clean_ups(case, fault))
     if issue.sign == "retried":
         return any(len(item.attempts) > 1 for item in case.judged)
     if issue.sign == "swallowed":

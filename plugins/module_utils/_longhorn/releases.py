@@ -25,7 +25,7 @@ Engine = t.Literal["volume-image", "default-image", "instance-manager"]
 # Longhorn's own objects, whose life is watched.
 SnapshotSource = t.Literal["engine log", "job log", "objects"]
 # What has to be seen for a failing check to be a known issue's doing.
-Sign = t.Literal["", "retried", "swallowed"]
+Sign = t.Literal["", "ended", "retried", "swallowed"]
 
 PRE_CLEANED: tuple[Task, ...] = ("snapshot", "backup")  # 4.2: where a release checks before it makes anything
 PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")  # 4.2: they delete nothing by name
@@ -100,16 +100,21 @@ class Profile:
 # --- known issues -----------------------------------------------------------------------------------------------------
 # 0, 4.7, 8: #1424. A failing clean-up ends the process, and the Job starts it again.
 _RETRIES = tuple(
-    KnownIssue(check, "longhorn#1424", sentence, "v1.0.1")
-    for check, sentence in (
-        ("job-succeeded", "a failing clean-up ends the job's process with status 1, so the Job fails"),
-        ("single-attempt", "the Job starts the container again after each failing clean-up"),
-        ("one-snapshot-per-invocation", "each further attempt makes one more snapshot"),
-        ("count-matches-schedule", "snapshots and backups grow by the number of attempts, not of ticks"),
-        ("events-recorded", "the CronJob's event says that the Job failed"),
+    KnownIssue(check, "longhorn#1424", sentence, "v1.0.1", sign)
+    for check, sentence, sign in t.cast(
+        tuple[tuple[str, str, Sign], ...],
         (
-            "one-backup-per-invocation",
-            "each further attempt makes one more backup; with snapshot deletion failing, none is made",
+            ("job-succeeded", "a failing clean-up ends the job's process with status 1, so the Job fails", ""),
+            ("single-attempt", "the Job starts the container again after each failing clean-up", ""),
+            ("one-snapshot-per-invocation", "each further attempt makes one more snapshot", ""),
+            (
+                "one-backup-per-invocation",
+                "each further attempt makes one more backup; with snapshot deletion failing, none is made",
+                "",
+            ),
+            ("count-matches-schedule", "snapshots and backups grow by the number of attempts, not of ticks", ""),
+            ("cleanup-warning", "a failing clean-up is no warning, but the fatal line that ends the process", "ended"),
+            ("events-recorded", "the CronJob's event says that the Job failed", ""),
         ),
     )
 )

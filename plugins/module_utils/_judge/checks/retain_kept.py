@@ -88,7 +88,7 @@ def _snapshots(finding: Finding, case: Case, last: Invocation) -> _Left | None:
     grounds.require_watched(finding, case, "engines")
     looks = [fact for fact in case.index.engines.get(case.cell.volume, []) if fact.known]
     own = {item.name for item in last.snapshots}
-    if not looks or not own <= {item.name for item in looks[-1].snapshots}:
+    if not looks or (own and not own & {item.name for item in looks[-1].snapshots}):
         finding.unclear("the engine was not seen after the last Job's snapshot", advice=grounds.advice_for("engines"))
         return None
     fact = looks[-1]

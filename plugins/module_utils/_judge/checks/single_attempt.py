@@ -87,7 +87,7 @@ def _artefacts(invocation: Invocation) -> list[str]:
 def _could_not_create(case: Case, attempt: Attempt) -> bool:
     patterns = case.profile.creation_errors if case.profile is not None else ()
     return attempt.log is not None and any(
-        pattern.match(line.message, level=line.level, volume=case.cell.volume)
-        for line in attempt.log.lines
+        pattern.find(line, case.cell.volume) is not None
+        for line in attempt.log.about(case.cell.volume)
         for pattern in patterns
     )

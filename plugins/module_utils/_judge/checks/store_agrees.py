@@ -6,7 +6,7 @@ from __future__ import annotations
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems, removed
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems, removed, removed_by
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Finding,
@@ -72,6 +72,8 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     if "api" not in artefact.sources and not case.lacks("jobs", kind):
         where = "engine.status.backupStatus" if kind == "engines" else "backups.longhorn.io"
         finding.bad(f"{name} is unknown to the API ({where})", *evidence)
+    if artefact.name in removed_by(case, invocation):
+        return  # by a later attempt of its own Job, before anybody listed the store
     if "store" not in artefact.sources and listings:
         if not case.lacks("jobs") and _listed_after(case, invocation, artefact, listings):
             finding.bad(f"{name} is in no listing of the store", *evidence)

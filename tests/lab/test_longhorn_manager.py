@@ -531,3 +531,19 @@ def test_engine_images_belong_to_the_manager_since_1_1(manager: Manager) -> None
     labels = daemon_set["metadata"]["labels"]
     assert ("longhorn.io/managed-by" in labels) is (manager.context.release.number >= (1, 1, 0))
     assert daemon_set["spec"]["template"]["metadata"]["labels"] == labels
+
+
+@pytest.mark.parametrize("release", ["v1.1.3", "v1.4.4", "v1.8.2"])
+def test_a_volume_whose_image_is_nowhere_is_not_attached(release: str, tmp_path: Path) -> None:
+    manager = Manager(tmp_path, release)
+    manager.context.plan = faults.parse(json.dumps({"images": {MINE: {"deploys": False}}}))
+    manager.image(MINE)
+    manager.volume(attached=False)
+
+    def choose(volume: Object) -> None:
+        volume["spec"] |= manager.context.release.image_fields_of(MINE)
+
+    manager.world.update(world.VOLUMES, "test", choose)
+    manager.settle()
+    with pytest.raises(ApiFault, match=f"cannot attach volume test because the engine image {MINE} is not deployed on"):
+        manager.act("attach", hostId=NODE)

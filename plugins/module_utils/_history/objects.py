@@ -12,6 +12,8 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
+from sys import intern
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import JsonObject
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
@@ -35,6 +37,7 @@ VOLUME_LABEL = "longhornvolume"
 BACKUP_VOLUME_LABEL = "backup-volume"
 JOB_LABEL = "RecurringJob"
 
+_NOTHING: Mapping[str, t.Any] = {}
 _TICK = re.compile(r"-(\d{8,10})$")
 
 
@@ -169,25 +172,37 @@ def plural_of(document: JsonObject) -> str | None:
     return PLURALS.get((group, kind))
 
 
-def meta_of(document: JsonObject) -> Meta:
-    """The object's identity, or ObjectError."""
+def meta_of(document: JsonObject, *, named_often: bool = False) -> Meta:
+    """The object's identity, or ObjectError. Written to be fast: there is one for each record of a history.
+
+    ``named_often``: other objects, or its own other versions, will name it too, so its names are kept once.
+    """
     metadata = mapping(document, "metadata")
     name, uid = text(metadata, "name"), text(metadata, "uid")
     if not name or not uid:
         raise ObjectError(f"an object without metadata.{'name' if not name else 'uid'}")
-    owners = items(metadata, "ownerReferences") or [{}]
-    owner = next((item for item in owners if item.get("controller")), owners[0])
+    if named_often:
+        name, uid = intern(name), intern(uid)
+    owner = _owner(metadata) if "ownerReferences" in metadata else _NOTHING
     return Meta(
-        name=name,
-        uid=uid,
-        version=version_number(text(metadata, "resourceVersion")),
-        namespace=text(metadata, "namespace"),
-        created=moment(metadata, "creationTimestamp"),
-        owner_kind=text(owner, "kind"),
-        owner_name=text(owner, "name"),
-        owner_uid=text(owner, "uid"),
-        generation=number(metadata, "generation") or 0,
+        name,
+        uid,
+        version_number(text(metadata, "resourceVersion")),
+        intern(text(metadata, "namespace")),
+        moment(metadata, "creationTimestamp"),
+        intern(text(owner, "kind")) if owner else "",
+        intern(text(owner, "name")) if owner else "",
+        intern(text(owner, "uid")) if owner else "",
+        (number(metadata, "generation") or 0) if "generation" in metadata else 0,
     )
+
+
+def _owner(metadata: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+    owners = items(metadata, "ownerReferences")
+    for owner in owners:
+        if owner.get("controller"):
+            return owner
+    return owners[0] if owners else _NOTHING
 
 
 def version_number(resource_version: str) -> int:
@@ -208,7 +223,7 @@ def tick_of(job_name: str) -> datetime | None:
 def cronjob(document: JsonObject) -> CronJobFact:
     spec, status = mapping(document, "spec"), mapping(document, "status")
     return CronJobFact(
-        meta=meta_of(document),
+        meta=meta_of(document, named_often=True),
         schedule=text(spec, "schedule"),
         time_zone=text(spec, "timeZone"),
         suspended=spec.get("suspend") is True,
@@ -223,7 +238,7 @@ def job(document: JsonObject) -> JobFact:
     complete = conditions.get("Complete")
     ended = moment(status, "completionTime") or moment(failed or complete or {}, "lastTransitionTime")
     return JobFact(
-        meta=meta_of(document),
+        meta=meta_of(document, named_often=True),
         by_hand=text(mapping(metadata, "annotations"), MANUAL_ANNOTATION) == "manual"
         or TRIGGERED_LABEL in mapping(metadata, "labels")
         or TRIGGERED_LABEL in mapping(metadata, "annotations"),
@@ -261,12 +276,12 @@ def event(document: JsonObject) -> EventFact:
     count = number(series, "count") or number(document, "count") or number(document, "deprecatedCount") or 1
     return EventFact(
         meta=meta_of(document),
-        kind=text(involved, "kind"),
-        name=text(involved, "name"),
-        uid=text(involved, "uid"),
-        reason=text(document, "reason"),
+        kind=intern(text(involved, "kind")),
+        name=intern(text(involved, "name")),
+        uid=intern(text(involved, "uid")),
+        reason=intern(text(document, "reason")),
         message=text(document, "message") or text(document, "note"),
-        source=source or text(document, "reportingComponent") or text(document, "reportingController"),
+        source=intern(source or text(document, "reportingComponent") or text(document, "reportingController")),
         count=count,
         last_seen=moment(series, "lastObservedTime")
         or moment(document, "lastTimestamp")
@@ -280,11 +295,11 @@ def engine(document: JsonObject) -> EngineFact:
     snapshots = status.get("snapshots")
     labels = mapping(mapping(document, "metadata"), "labels")
     return EngineFact(
-        meta=meta_of(document),
-        volume=text(spec, "volumeName") or text(labels, VOLUME_LABEL),
+        meta=meta_of(document, named_often=True),
+        volume=intern(text(spec, "volumeName") or text(labels, VOLUME_LABEL)),
         known=isinstance(snapshots, Mapping),
         snapshots=tuple(
-            SnapshotFact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)
+            _snapshot_fact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)
             for name, entry in _entries(snapshots)
             if name != "volume-head"
         ),
@@ -299,6 +314,11 @@ def engine(document: JsonObject) -> EngineFact:
         ),
         replicas=tuple(str(value) for value in mapping(status, "currentReplicaAddressMap").values()),
     )
+
+
+@lru_cache(maxsize=4096)  # an engine shows all its snapshots again in each of its versions
+def _snapshot_fact(name: str, job: str, removed: bool) -> SnapshotFact:
+    return SnapshotFact(name, intern(job), removed)
 
 
 def recurring_job(document: JsonObject) -> RecurringJobFact:
@@ -356,6 +376,8 @@ def mapping(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
     # nearly always a dict, and this is much faster to ask than the question below
     if type(value) is dict:  # pylint: disable=unidiomatic-typecheck
         return value
+    if value is None:
+        return _NOTHING
     return value if isinstance(value, Mapping) else {}
 
 

@@ -71,12 +71,9 @@ class Invocation:
     cut: str  # why it is not judged; empty when it is
     pods: tuple[PodSeen, ...]
     attempts: tuple[Attempt, ...]
+    evidence: Evidence
     snapshots: list[Artefact] = field(default_factory=list)
     backups: list[Artefact] = field(default_factory=list)
-
-    @property
-    def evidence(self) -> Evidence:
-        return Evidence(f"jobs/{self.name}", f"resourceVersion {self.seen.over or self.seen.added}")
 
     def made(self, kind: ArtefactKind) -> list[Artefact]:
         return self.snapshots if kind == "snapshot" else self.backups
@@ -105,6 +102,13 @@ class Case:
         """Per invocation: the resourceVersion at which it and all before it were over; infinite when one never was."""
         ends = (math.inf if item.seen.over is None else item.seen.over for item in self.invocations)
         return list(itertools.accumulate(ends, max))
+
+    def forget(self) -> None:
+        """The lines of its logs are not going to be asked for again."""
+        for item in self.invocations:
+            for attempt in item.attempts:
+                if attempt.log is not None:
+                    attempt.log.forget()
 
     def artefacts(self, kind: ArtefactKind) -> list[Artefact]:
         made = [artefact for item in self.invocations for artefact in item.made(kind)]
@@ -177,6 +181,7 @@ def _invocation(
         cut=_cut(index, job, cronjobs),
         pods=pods,
         attempts=_attempts(index, pods, logs),
+        evidence=Evidence(f"jobs/{name}", f"resourceVersion {job.over or job.added}"),
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import typing as t
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
@@ -29,36 +29,43 @@ _VOLUME_IN_URL = re.compile(r"[?&]volume=([^&\s\"'\]:,]+)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class LogFile:
-    """One attempt's log. ``problem`` says why it is not the whole log, if it is not."""
+    """One attempt's log, read when somebody asks. ``problem`` says why it is not the whole log, if it is not."""
 
     path: str
     pod: str
-    pod_uid: str
     attempt: int
-    content: bytes
     problem: str
+    files: Mapping[str, bytes] = field(repr=False)  # by path; empty when what is there is no log
     origin: str = ""
+    closed: int = 0  # number of the record that says so last; 0: none does
+    size: int = 0  # bytes, and whether that was all, by that record
+    complete: bool = False
+    _lines: tuple[Line, ...] | None = field(default=None, repr=False)
+    _by_volume: dict[str, list[Line]] | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def lines(self) -> tuple[Line, ...]:
-        """All lines, kept: a service's log, which may be large, is better read with ``read``."""
-        return tuple(self.read())
+        """All lines, kept until ``forget``: a service's log, which may be large, is better read with ``read``."""
+        if self._lines is None:
+            self._lines = tuple(self.read())
+        return self._lines
 
     def read(self) -> Iterator[Line]:
         """The lines one by one."""
-        return read_lines([self.content])
+        return read_lines([self.files.get(self.path, b"")])
 
-    @cached_property
-    def _by_volume(self) -> dict[str, list[Line]]:
-        found: dict[str, list[Line]] = {"": []}
-        for line in self.lines:
-            found.setdefault(volume_of(line), []).append(line)
-        return found
+    def forget(self) -> None:
+        """Nobody is going to ask for the lines soon."""
+        self._lines = self._by_volume = None
 
     def about(self, volume: str) -> Sequence[Line]:
         """The lines that may be about a volume: not those that name another one in a field."""
+        if self._by_volume is None:
+            self._by_volume = {"": []}
+            for line in self.lines:
+                self._by_volume.setdefault(volume_of(line), []).append(line)
         own, general = self._by_volume.get(volume), self._by_volume[""]
         if not own:
             return general
@@ -139,7 +146,6 @@ class Index:
     watched: set[str] = field(default_factory=set)
     records: int = 0
     hole: str = ""  # the first number that is missing among the records', if any
-    closed_logs: dict[str, model.Log] = field(default_factory=dict)  # the last ``closed`` record, by path
 
     def not_watched(self, kind: str) -> str:
         """Why this kind's absence proves nothing; empty when it was watched from beginning to end."""
@@ -182,20 +188,10 @@ class _Collector:
     cronjob_by_uid: dict[str, CronJobSeen] = field(default_factory=dict)
     event_by_uid: dict[str, objects.EventFact] = field(default_factory=dict)
     engine_facts: list[objects.EngineFact] = field(default_factory=list)
-    open_logs: dict[str, model.Log] = field(default_factory=dict)
+    last_logs: dict[str, model.Log] = field(default_factory=dict)  # by path, as closed_logs
+    closed_logs: dict[str, model.Log] = field(default_factory=dict)
     by_stream: set[str] = field(default_factory=set)
     names: dict[str, str] = field(default_factory=dict)  # of snapshots and backups, to their volumes
-
-    def __post_init__(self) -> None:
-        self.lift: dict[str, Callable[[model.ObjectSeen], None]] = {
-            "cronjobs": self._cronjob,
-            "jobs": self._job,
-            "pods": self._pod,
-            "events": self._event,
-            "engines": self._engine,
-            "recurringjobs": self._recurring_job,
-            **dict.fromkeys(KINDS, self._artefact),
-        }
 
     def take(self, record: model.Record) -> None:
         index = self.index
@@ -205,9 +201,9 @@ class _Collector:
         if isinstance(record, model.ObjectSeen):
             self._object(record)
         elif isinstance(record, model.Log):
-            self.open_logs[record.path] = record
+            self.last_logs[record.path] = record
             if record.state == "closed":
-                index.closed_logs[record.path] = record
+                self.closed_logs[record.path] = record
         elif isinstance(record, model.Start):
             self.starts.append(record)
         elif isinstance(record, model.Store):
@@ -228,11 +224,11 @@ class _Collector:
     def _object(self, record: model.ObjectSeen) -> None:
         if record.via == "watch":
             self.by_stream.add(record.kind)
-        lift = self.lift.get(record.kind)
+        lift = self.lifted.get(record.kind)
         if lift is None:
             return
         try:
-            lift(record)
+            lift(self, record)
         except objects.ObjectError as error:
             gap = model.Gap(
                 number=record.number, at=record.at, kind=record.kind, reason=f"record {record.number}: {error}"
@@ -325,7 +321,7 @@ class _Collector:
         until = 0 if self.starts[0].origin == "dump" else self.baseline_until
         for cronjob in sorted(self.cronjob_by_uid.values(), key=lambda item: item.first.meta.version):
             cronjob.baseline = cronjob.listed and cronjob.added_record < until
-            cronjob.states.sort(key=lambda state: state.meta.version)
+            cronjob.states = _changes(cronjob.states)
             index.cronjobs.setdefault(cronjob.first.meta.name, []).append(cronjob)
         for job in sorted(self.job_by_uid.values(), key=lambda item: (item.added, item.first.meta.name)):
             job.baseline = job.listed and job.added_record < until
@@ -344,8 +340,10 @@ class _Collector:
         self.names = dict(index.lives.volumes())
         index.watched = self._watched()
         index.clock = _rising(index.clock)
-        for log in self.open_logs.values():
-            self._log(log)
+        holes = {gap.subject: gap for gap in reversed(index.gaps.get("logs", []))}  # the first of each
+        damage = {text.partition(":")[0]: text for text in reversed(index.history.damage)}
+        for log in self.last_logs.values():
+            self._log(log, holes=holes, damage=damage.get(log.path, ""))
         _place_engine_lines(index)
 
     def _watched(self) -> set[str]:
@@ -355,15 +353,12 @@ class _Collector:
         stated = {kind for start in self.starts for kind in start.kinds}
         return stated or self.by_stream
 
-    def _log(self, record: model.Log) -> None:
-        content = self.index.history.logs.get(record.path)
+    def _log(self, record: model.Log, *, holes: Mapping[str, model.Gap], damage: str) -> None:
         name = record.pod
         service = name.startswith(("longhorn-manager-", "instance-manager-"))
-        file = _log_file(record, content, endless=service)
-        holes = [gap for gap in self.index.gaps.get("logs", []) if gap.subject in ("", name)]
-        damage = (text for text in self.index.history.damage if text.startswith(f"{record.path}:"))
-        problem = file.problem or next(damage, "") or (holes[0].reason if holes else "")
-        file = replace(file, problem=problem)
+        file = _log_file(record, self.closed_logs.get(record.path), self.index.history.logs, endless=service)
+        about_it = sorted((holes[key] for key in ("", name) if key in holes), key=lambda gap: gap.number)
+        file.problem = file.problem or damage or (about_it[0].reason if about_it else "")
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)
             for line in file.read():
@@ -384,6 +379,18 @@ class _Collector:
             found |= dict.fromkeys(filter(None, [volume_of(line)]))
         return found
 
+    lifted: t.ClassVar[Mapping[str, Callable[[_Collector, model.ObjectSeen], None]]] = {
+        "cronjobs": _cronjob, "jobs": _job, "pods": _pod, "events": _event, "engines": _engine,
+        "recurringjobs": _recurring_job, **dict.fromkeys(KINDS, _artefact),
+    }  # fmt: skip
+
+
+def _changes(states: list[objects.CronJobFact]) -> list[objects.CronJobFact]:
+    """In the server's order, only those whose spec is not that of the one before: each tick makes another status."""
+    states.sort(key=lambda state: state.meta.version)
+    told = [(state.schedule, state.time_zone, state.suspended) for state in states]
+    return [state for place, state in enumerate(states) if place == 0 or told[place] != told[place - 1]]
+
 
 def _rising(stamps: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
     """The latest time stamped on anything up to each resourceVersion."""
@@ -393,8 +400,9 @@ def _rising(stamps: list[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
     return rising
 
 
-def _log_file(record: model.Log, content: bytes | None, *, endless: bool) -> LogFile:
+def _log_file(record: model.Log, closed: model.Log | None, files: Mapping[str, bytes], *, endless: bool) -> LogFile:
     """A log and what is wrong with it. That a service's log has no end yet is nothing wrong."""
+    content = files.get(record.path)
     problem = ""
     if record.state == "opened":
         problem = "it was not closed"
@@ -407,15 +415,11 @@ def _log_file(record: model.Log, content: bytes | None, *, endless: bool) -> Log
     elif logtext.tool_error(content):
         problem = f"it ends with the error of the tool that read it ({logtext.tool_error(content)[:80]})"
     usable = content is not None and not logtext.only_tool_error(content)
-    return LogFile(
-        path=record.path,
-        pod=record.pod,
-        pod_uid=record.pod_uid,
-        attempt=record.attempt,
-        content=content if usable and content is not None else b"",
-        problem=problem,
-        origin=record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else "",
-    )
+    origin = record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else ""
+    file = LogFile(record.path, record.pod, record.attempt, problem, files if usable else {}, origin)
+    if closed is not None:
+        file.closed, file.size, file.complete = closed.number, closed.bytes, closed.complete
+    return file
 
 
 def _place_engine_lines(index: Index) -> None:

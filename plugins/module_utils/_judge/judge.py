@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -92,22 +95,42 @@ class Judgement:
 
 def judge(history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
     """Judge every cell of a history. ``ticks(expression, since, until)`` lists a schedule's times, bounds included."""
-    facts = _facts(history)
-    if isinstance(facts, Judgement):
-        return facts
-    cells = tuple(_examined(case, ticks) for case in correlate.correlate(facts, profiles=profiles))
-    return _judgement(facts, cells)
+    with _without_collector():
+        facts = _facts(history)
+        if isinstance(facts, Judgement):
+            return facts
+        left = Counter(cell.cronjob for cell in facts.subjects.cells)
+        cells = []
+        for case in correlate.correlate(facts, profiles=profiles):
+            cells.append(_examined(case, ticks))
+            left[case.cell.cronjob] -= 1
+            if not left[case.cell.cronjob]:
+                case.forget()
+        return _judgement(facts, tuple(cells))
 
 
 def examine(
     history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks
 ) -> tuple[Judgement, tuple[Case, ...]]:
     """The judgement with what it was made from, one case per cell, for those who show what happened."""
-    facts = _facts(history)
-    if isinstance(facts, Judgement):
-        return facts, ()
-    cases = tuple(correlate.correlate(facts, profiles=profiles))
-    return _judgement(facts, tuple(_examined(case, ticks) for case in cases)), cases
+    with _without_collector():
+        facts = _facts(history)
+        if isinstance(facts, Judgement):
+            return facts, ()
+        cases = tuple(correlate.correlate(facts, profiles=profiles))
+        return _judgement(facts, tuple(_examined(case, ticks) for case in cases)), cases
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """What is made here is kept and has no cycles: to look for some, again and again, takes longer than to judge."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _facts(history: model.History) -> index.Index | Judgement:

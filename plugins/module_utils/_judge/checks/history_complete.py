@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Gap, Log
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Gap
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import LogFile
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Evidence,
@@ -64,12 +65,11 @@ def _service(gap: Gap) -> bool:
 
 
 def _logs(finding: Finding, case: Case) -> None:
-    closed = case.index.closed_logs
     for invocation in case.judged:
         for attempt in invocation.attempts:
-            record = closed.get(attempt.log.path) if attempt.log is not None else None
-            if record is not None and record.complete and case.index.origin == "recorder":
-                _as_recorded(finding, record, case.index.history.logs.get(record.path))
+            log = attempt.log
+            if log is not None and log.closed and log.complete and case.index.origin == "recorder":
+                _as_recorded(finding, log, case.index.history.logs.get(log.path))
         for problem in log_problems(invocation):
             finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
     services = [*case.index.manager_logs, *case.index.engine_logs]
@@ -78,10 +78,10 @@ def _logs(finding: Finding, case: Case) -> None:
             finding.unclear(f"the log {log.path}: {log.problem}")
 
 
-def _as_recorded(finding: Finding, record: Log, content: bytes | None) -> None:
-    where = Evidence(record.path, f"record {record.number}", f"closed at {record.bytes} bytes")
-    if content is None or len(content) != record.bytes:
+def _as_recorded(finding: Finding, log: LogFile, content: bytes | None) -> None:
+    where = Evidence(log.path, f"record {log.closed}", f"closed at {log.size} bytes")
+    if content is None or len(content) != log.size:
         size = "missing" if content is None else f"{len(content)} bytes long"
-        finding.bad(f"the log of pod {record.pod} was recorded whole, but its file is {size}", where)
+        finding.bad(f"the log of pod {log.pod} was recorded whole, but its file is {size}", where)
     elif logtext.only_tool_error(content):
-        finding.bad(f"the log of pod {record.pod} holds only the error of the tool that read it", where)
+        finding.bad(f"the log of pod {log.pod} holds only the error of the tool that read it", where)

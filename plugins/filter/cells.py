@@ -12,6 +12,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry
 
 Document = dict[str, t.Any]
+_USERS = (1, 2, 3)
 
 
 def _cells(images: t.Any, *, run_id: str, cron: str, **options: t.Any) -> list[Document]:
@@ -29,8 +30,15 @@ def _cells(images: t.Any, *, run_id: str, cron: str, **options: t.Any) -> list[D
 
 
 def _volumes(cells: list[Document]) -> list[Document]:
-    """What the role volume takes."""
-    return [{"name": cell["volume"], "engine_image": cell["engine_image"]} for cell in cells]
+    """What the role volume takes. A task that deletes snapshots of anybody's finds some there."""
+    return [
+        {
+            "name": cell["volume"],
+            "engine_image": cell["engine_image"],
+            "snapshots": [f"{cell['volume']}-{n}" for n in _USERS] if cell["task"] == "snapshot-delete" else [],
+        }
+        for cell in cells
+    ]
 
 
 def _jobs(cells: list[Document]) -> list[Document]:

@@ -79,6 +79,12 @@ options:
       - Attach without a frontend (maintenance mode). Snapshots and backups work, and the node needs no iSCSI.
       - If not given, it stays what it is; a volume that was detached gets its frontend.
     type: bool
+  snapshots:
+    description:
+      - Names of snapshots that the volume has to have; those that are missing are taken. Needs O(state=attached).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -183,6 +189,7 @@ OWN: argspec.Spec = {
     "engine_image": {"type": "str", "default": ""},
     "node": {"type": "str", "default": ""},
     "disable_frontend": {"type": "bool"},
+    "snapshots": {"type": "list", "elements": "str", "default": []},
 }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import typing as t
@@ -76,6 +77,7 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
         help="who sees deletions fail; may be given several times (default: what the procedure does on the release)",
     )
     parser.add_argument("--fault", metavar="TYPE", help="what makes deletions fail (default: what has the effect)")
+    parser.add_argument("--variables", type=_json_file, metavar="FILE", help="more variables of the playbook, as JSON")
     parser.add_argument("--no-recovery", action="store_true", help="do not record an invocation without the fault")
     parser.add_argument(
         "--default-engine-image", metavar="IMAGE", help="one of the stubs, as Longhorn's default engine"
@@ -174,6 +176,17 @@ def _new_folder(text: str) -> Path:
     path = Path(text).expanduser().resolve()
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
+
+
+def _json_file(text: str) -> Path:
+    path = Path(text)
+    try:
+        good = isinstance(json.loads(path.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a readable JSON file: {error}") from error
+    if not good:
+        raise argparse.ArgumentTypeError(f"{text!r} does not hold a JSON object")
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import re
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def _variables(given: argparse.Namespace, folder: Path) -> dict[str, object]:
         variables["best_effort_cleanup_fault"] = given.fault
     if given.no_recovery:
         variables["best_effort_cleanup_recovery"] = False
+    if given.variables:
+        variables |= json.loads(given.variables.read_text(encoding="utf-8"))
     if given.default_engine_image:
         variables["best_effort_cleanup_default_engine_image"] = given.default_engine_image
     return variables

@@ -102,6 +102,17 @@ class ManagerApi:
         """Asks for a volume's engine to become one of another image."""
         self._action(name, "engineUpgrade", {"image": image})
 
+    def snapshots(self, name: str) -> tuple[str, ...]:
+        """The names of an attached volume's snapshots, without the pseudo snapshot that is its head."""
+        with self._told(f"volume {name}", "list the snapshots of"):
+            answer = self._proxy.post(f"v1/volumes/{quote(name)}", {}, {"action": "snapshotList"})
+        found = (str(item.get("name", "")) for item in answer.get("data") or ())
+        return tuple(snapshot for snapshot in found if snapshot != "volume-head")
+
+    def create_snapshot(self, name: str, snapshot: str) -> None:
+        """Takes a snapshot that is no recurring job's."""
+        self._action(name, "snapshotCreate", {"name": snapshot})
+
     def update_recurring_jobs(self, name: str, jobs: list[Mapping[str, t.Any]]) -> None:
         """Replaces a volume's whole list of recurring jobs (releases 1.0 and 1.1)."""
         self._action(name, "recurringUpdate", {"jobs": jobs})

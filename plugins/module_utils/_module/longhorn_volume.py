@@ -7,7 +7,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Refused
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import attachment, engine_image, names, volume
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import Plan, Step
@@ -35,6 +35,12 @@ def run(
     with told():
         desired = _desired(params)
         volume.validate(desired)
+    if params.get("snapshots") and desired.state != "attached":
+        raise BadInput(
+            "only an attached volume can take snapshots",
+            subject=f"volume {desired.name}",
+            seen=f"state {desired.state}",
+        )
     check_timeout(params)
     here = Fixtures(params, client=client, clock=clock)
     default = here.require_longhorn(params)
@@ -46,7 +52,25 @@ def run(
         run_ = _Run(here, desired)
         run_.carry_out(plan, existing)
         existing = here.objects.volume_with_tickets(desired.name)
-    return result(plan, warnings=warnings, volume=_summary(existing, desired, planned=plan if check_mode else None))
+    taken = _take_snapshots(here, params, existing=existing, check_mode=check_mode)
+    done = result(plan, warnings=warnings, volume=_summary(existing, desired, planned=plan if check_mode else None))
+    return {**done, "changed": done["changed"] or bool(taken), "actions": [*done["actions"], *taken]}
+
+
+def _take_snapshots(
+    here: Fixtures, params: Mapping[str, t.Any], *, existing: Volume | None, check_mode: bool
+) -> list[str]:
+    """Those of the wanted snapshots that the volume does not have yet; they are nobody's but the user's."""
+    wanted = params.get("snapshots") or ()
+    if not wanted:
+        return []
+    name = params["name"]
+    there = here.manager.snapshots(name) if existing is not None and existing.state == "attached" else ()
+    missing = [snapshot for snapshot in wanted if snapshot not in there]
+    if not check_mode:
+        for snapshot in missing:
+            here.manager.create_snapshot(name, snapshot)
+    return [f"take snapshot {snapshot} of volume {name}" for snapshot in missing]
 
 
 def _desired(params: Mapping[str, t.Any]) -> Desired:

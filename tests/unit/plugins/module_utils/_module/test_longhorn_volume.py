@@ -353,3 +353,26 @@ def test_a_namespace_that_does_not_exist_is_told_as_such(api: t.Any) -> None:
 
     with pytest.raises(errors.NotFound, match="namespace"):
         run(api)
+
+
+def test_snapshots_that_are_missing_are_taken(api: t.Any) -> None:
+    api.longhorn()
+    api.object("volumes", "test-1", volume("attached"))
+    api.manager("POST v1/volumes/test-1?action=snapshotList", {"data": [{"name": "volume-head"}, {"name": "a"}]})
+    api.manager("POST v1/volumes/test-1?action=snapshotCreate")
+    result = run(api, state="attached", snapshots=["a", "b"])
+    assert result["changed"]
+    assert result["actions"] == ["take snapshot b of volume test-1"]
+    assert api.writes[-1] == ("POST manager v1/volumes/test-1?action=snapshotCreate", {"name": "b"})
+
+
+def test_check_mode_takes_none(api: t.Any) -> None:
+    api.longhorn()
+    api.object("volumes", "test-1", volume("attached"))
+    api.manager("POST v1/volumes/test-1?action=snapshotList", {"data": []})
+    assert run(api, check_mode=True, state="attached", snapshots=["a"])["changed"]
+
+
+def test_a_detached_volume_takes_no_snapshots(api: t.Any) -> None:
+    with pytest.raises(errors.BadInput, match="only an attached volume"):
+        run(api, state="detached", snapshots=["a"])

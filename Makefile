@@ -5,7 +5,7 @@
 #   LONGHORN=v1.0.1           which simulated Longhorn to run    (scenario)
 #   INVOCATIONS=3             how many invocations per job       (scenario)
 #   KEEP=1                    leave the lab running afterwards   (scenario)
-#   ARGS="..."                handed to the command as it is     (scenario, faults, bench)
+#   ARGS="..."                handed to the command as it is     (scenario, faults, matrix, bench)
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ export ANSIBLE_REMOTE_TMP := $(CURDIR)/.ansible/tmp
 BIN := .venv/bin
 scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 
-.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults bench mutants changelog lock assets clean distclean
+.PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults matrix bench mutants changelog lock assets clean distclean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r left right; do printf '%-20s %s\n' "$$left" "$$right"; done
@@ -59,6 +59,9 @@ artefact: setup ## build the Galaxy artefact, install it elsewhere, run a playbo
 
 faults: setup ## the long suites: faults of the control plane, and every bug switch of the lab
 	@$(BIN)/python -m pytest -q tests/faults $(ARGS)
+
+matrix: setup ## long: the scenario over all releases, tasks and faults of the lab, against the table of what is expected
+	@$(BIN)/python build/matrix.py $(ARGS)
 
 bench: setup ## times and sizes, as a table
 	@PYTHONPATH=collections:lab $(BIN)/python -m tests.bench $(ARGS)

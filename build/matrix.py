@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scenario over all lab releases, tasks and faults, compared with tests/expected/matrix.yml.
+
+    build/matrix.py                         everything
+    build/matrix.py --release v1.8.2        one release; may be given several times
+    build/matrix.py --jobs 1                one lab at a time (two by default)
+    build/matrix.py --judge                 no new runs: the reports of the last ones
+
+Each release takes one run, or two where a fault is for all volumes of a cluster and cannot share it. A row whose source in
+the facts says so of this very combination, and that differs, fails the command; one that was inferred is shown as such, with
+what was seen. What the lab's Kubernetes cannot do is declared untested at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLACE = ROOT / "reports" / "matrix"
+PROGRAM = Path(sys.executable).with_name("longhorn-qa")
+FOR_ALL = "disable-snapshot-purge"  # the fault that is for all volumes, and so has a run of its own
+IMAGES = [
+    {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup", "broken": ["snapshot-delete", "backup-delete"]},
+    {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup", "broken": ["backup-delete"]},
+    {
+        "image": "longhorn-qa.example/longhorn-engine:no-cleanup-patched",
+        "broken": ["snapshot-delete"],
+        "patched": True,
+    },
+]
+# Labs whose polls and back-offs are short: what is compared are verdicts, not times.
+FAST = ("--poll-scale", "0.05", "--time-scale", "0.05")
+UNTESTED = "untested here: ValidatingAdmissionPolicy (Kubernetes 1.26 and newer); its manifests have unit tests"
+MINUTES = 12
+
+
+def expected_table() -> t.Any:
+    """tests/expected/matrix.py, which reads the table beside it."""
+    spec = importlib.util.spec_from_file_location("expected_matrix", ROOT / "tests/expected/matrix.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit("matrix: tests/expected/matrix.py is not there")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["expected_matrix"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scenario: a release, and which of its faults."""
+
+    release: str
+    tasks: tuple[str, ...]
+    for_all: bool
+
+    @property
+    def name(self) -> str:
+        """Of the lab, and of the report's folder."""
+        return f"matrix-{self.release.replace('.', '-')}{'-all' if self.for_all else ''}"
+
+    @property
+    def folder(self) -> Path:
+        return PLACE / self.name
+
+    def command(self, variables: Path) -> list[str]:
+        effects = ("visible", "asynchronous") if self.for_all else ("visible", "asynchronous", "none")
+        words = [str(PROGRAM), "scenario", "--longhorn", self.release, "--name", self.name, "--trigger"]
+        words += ["--no-recovery", *FAST, "--report", str(self.folder), "--variables", str(variables)]
+        words += [word for task in self.tasks for word in ("--task", task)]
+        words += [word for effect in effects for word in ("--effect", effect)]
+        return words + (["--fault", FOR_ALL] if self.for_all else [])
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one combination, for the volume with the fault or its bystander."""
+
+    cell: t.Any
+    which: str
+    seen: str
+    problems: tuple[str, ...]
+
+    @property
+    def expected(self) -> t.Any:
+        return self.cell.volume if self.which == "volume" else self.cell.bystander
+
+    @property
+    def wrong(self) -> bool:
+        return bool(self.problems) and self.cell.sourced
+
+
+def runs(cells: Iterable[t.Any]) -> list[Run]:
+    """The scenarios that have all possible combinations between them."""
+    tasks: dict[tuple[str, bool], dict[str, None]] = {}
+    for cell in cells:
+        if not cell.impossible:
+            tasks.setdefault((cell.release, cell.fault_type == FOR_ALL), {})[cell.task] = None
+    return [Run(release, tuple(names), for_all) for (release, for_all), names in tasks.items()]
+
+
+def carry_out(run: Run) -> None:
+    """Runs it into its folder; whatever went wrong, a report is there or it is not."""
+    started = time.monotonic()
+    shutil.rmtree(run.folder, ignore_errors=True)
+    PLACE.mkdir(parents=True, exist_ok=True)
+    variables, log = PLACE / f"{run.name}.json", PLACE / f"{run.name}.log"
+    variables.write_text(json.dumps({"best_effort_cleanup_engine_images": IMAGES}))
+    with log.open("wb") as output, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            run.command(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
+            timeout=MINUTES * 60, cwd=ROOT,
+        )  # fmt: skip
+    there = (run.folder / "report.json").is_file()
+    told = "" if there else f"  no report; see {log.relative_to(ROOT)}"
+    print(f"{'ran' if there else 'FAILED':<7} {time.monotonic() - started:6.1f} s  {run.name}{told}", flush=True)
+
+
+def rows(cells: Iterable[t.Any], done: Iterable[Run]) -> Iterator[Row]:
+    """Each possible combination with what its report says."""
+    found = {(run.release, run.for_all): by_what_they_are(run) for run in done}
+    for cell in cells:
+        if cell.impossible:
+            continue
+        there = found[cell.release, cell.fault_type == FOR_ALL]
+        for which, expected in (("volume", cell.volume), ("bystander", cell.bystander)):
+            if expected is not None and not (which == "bystander" and cell.fault == "none"):
+                yield compared(cell, which, expected, there.get((cell.task, cell.fault, which)))
+
+
+def by_what_they_are(run: Run) -> Mapping[tuple[str, str, str], t.Any]:
+    """The report's cells by task, fault and part; their volumes' names tell what they are."""
+    report = run.folder / "report.json"
+    found = {}
+    for cell in json.loads(report.read_text())["runs"][0]["cells"] if report.is_file() else ():
+        words = cell["volume"].split("-")[3:]
+        effect = {"vis": "visible", "asy": "asynchronous", "none": "none"}[words[0]]
+        deletion = {"snap": " snapshot-delete", "back": " backup-delete"}.get(words[1] if len(words) > 1 else "", "")
+        found[(cell["task"], effect + deletion, "bystander" if words[-1] == "by" else "volume")] = cell
+    return found
+
+
+def compared(cell: t.Any, which: str, expected: t.Any, seen: t.Any) -> Row:
+    if seen is None:
+        return Row(cell, which, "not there", ("there is no such cell in the report",))
+    problems = list(expected.differences({check["check"]: check["verdict"] for check in seen["checks"]}))
+    for what, (least, most) in (("snapshots", expected.snapshots), ("backups", expected.backups)):
+        made = sum(len(item[what]) for item in seen["invocations"])
+        if not least <= made <= most:
+            problems.append(f"{made} {what} made, expected {least if least == most else f'{least} to {most}'}")
+    issues = " ".join(check.get("known_issue") or "" for check in seen["checks"])
+    if expected.issue and expected.issue not in issues:
+        problems.append(f"no check names {expected.issue}")
+    return Row(cell, which, seen["verdict"], tuple(problems))
+
+
+def show(found: list[Row], impossible: int) -> None:
+    """One table, and below it what differs."""
+    print(f"{'release':<8} {'task':<21} {'fault':<29} {'made by':<22} {'of':<9} {'verdict':<12} {'expected':<12}")
+    for row in found:
+        cell = row.cell
+        word = "" if not row.problems else "DIFFERS" if row.wrong else "differs"
+        what = f"{cell.release:<8} {cell.task:<21} {cell.fault:<29} {cell.fault_type or '-':<22} {row.which:<9}"
+        basis = "" if cell.sourced else "inferred"
+        print(f"{what} {row.seen:<12} {row.expected.verdict:<12} {basis:<8} {word}".rstrip())
+    for row in found:
+        for problem in row.problems:
+            print(f"  {row.cell.release} {row.cell.task}, {row.cell.fault} ({row.which}): {problem}")
+    print(f"not possible: {impossible} combinations, each with its reason in tests/expected/matrix.yml")
+    print(UNTESTED)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--release", action="append", default=[])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--judge", action="store_true")
+    given = parser.parse_args()
+    table = expected_table().load()
+    cells = [cell for cell in table if not given.release or cell.release in given.release]
+    if not cells:
+        parser.error(f"no such release; there are {', '.join(dict.fromkeys(cell.release for cell in table))}")
+    started = time.monotonic()
+    chosen = runs(cells)
+    if not given.judge:
+        with ThreadPoolExecutor(given.jobs) as pool:
+            list(pool.map(carry_out, chosen))
+    order = list(dict.fromkeys(cell.release for cell in table))
+    found = sorted(rows(cells, chosen), key=lambda row: order.index(row.cell.release))
+    show(found, sum(bool(cell.impossible) for cell in cells))
+    wrong = sum(row.wrong for row in found)
+    print(f"{(time.monotonic() - started) / 60:.1f} minutes")
+    print(f"{len(found) - wrong} passed, {wrong} failed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

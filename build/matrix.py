@@ -6,9 +6,9 @@
     build/matrix.py --jobs 1                one lab at a time (two by default)
     build/matrix.py --judge                 no new runs: the reports of the last ones
 
-Each release takes one run, or two where a fault is for all volumes of a cluster and cannot share it. A row whose source in
-the facts says so of this very combination, and that differs, fails the command; one that was inferred is shown as such, with
-what was seen. What the lab's Kubernetes cannot do is declared untested at the end.
+Each release takes one run, or two where a fault is for all volumes of a cluster and cannot share it. A row whose source
+in the facts says so of this very combination, and that differs, fails the command; one that was inferred is shown as
+such, with what was seen. What the lab's Kubernetes cannot do is declared untested at the end.
 """
 
 from __future__ import annotations

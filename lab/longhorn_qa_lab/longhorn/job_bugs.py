@@ -15,7 +15,7 @@ from longhorn_qa_lab.longhorn.bugs import TURN
 from longhorn_qa_lab.longhorn.faults import FaultPlan, ImageFaults
 from longhorn_qa_lab.longhorn.jobs import Job, Volume
 
-_SLOW_UPLOAD: t.Final = 4.0
+_SLOW_UPLOAD: t.Final = 10.0
 _CLOCK_OFF: t.Final = dt.timedelta(hours=1)
 _PAST_THE_TICK: t.Final = 3.0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Evidence,
@@ -17,6 +17,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import 
 ID = "no-overlap"
 
 _MAKING = ("in_progress", "pending", "starting", "InProgress", "Pending")  # in an engine's status
+_READY = ("complete", "Completed")
 
 
 def check(case: Case) -> CheckVerdict:
@@ -36,6 +37,7 @@ def check(case: Case) -> CheckVerdict:
                 finding.bad(text, earlier.evidence, where)
         running.append(later)
     _backups_at_once(finding, case)
+    _backups_of_one_job(finding, case)
     if case.judged:
         finding.right.append(f"{len(case.invocations)} Jobs ran one after another")
         finding.evidence.extend(item.evidence for item in case.judged)
@@ -69,3 +71,25 @@ def _backups_at_once(finding: Finding, case: Case) -> None:
         if end is None or end > later.added:
             text = f"backups {earlier.name} and {later.name} were being made at once"
             finding.bad(text, later.at(later.added, f"backup {earlier.name} was not there yet"))
+
+
+def _backups_of_one_job(finding: Finding, case: Case) -> None:
+    """That Jobs came one after another says nothing about two backups of one Job, and an engine's status is sampled."""
+    exact = set(case.index.lives.of("backup", case.cell.volume))
+    for invocation in case.judged:
+        made = [item for item in invocation.backups if item.name not in exact]
+        for one, other in itertools.combinations(made, 2):
+            if not (_followed(case, one, other) or _followed(case, other, one)):
+                text = f"whether Job {invocation.name} made backups {one.name} and {other.name} at once was not seen"
+                finding.unclear(text, *one.evidence[:1], *other.evidence[:1])
+
+
+def _followed(case: Case, one: Artefact, other: Artefact) -> bool:
+    """Whether the first was ready before the second began: two attempts said so, each of its own, or the API did."""
+    if one.attempt and other.attempt and one.attempt != other.attempt:
+        return True
+    return any(
+        any(item.name == one.name and item.state in _READY for item in fact.backups)
+        and all(item.name != other.name for item in fact.backups)
+        for fact in case.index.engines.get(case.cell.volume, [])
+    )

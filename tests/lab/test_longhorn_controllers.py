@@ -3,37 +3,13 @@
 
 from __future__ import annotations
 
-import base64
-import copy
-import io
-import json
 import typing as t
-from pathlib import Path
 
 import pytest
 
-from longhorn_qa_lab.kube import ApiError, Object
-from longhorn_qa_lab.longhorn import (
-    backup_objects,
-    backupstore,
-    engine,
-    faults,
-    fields,
-    logs,
-    names,
-    parts,
-    snapshot_service,
-    targets,
-    world,
-)  # fmt: skip
+from longhorn_qa_lab.longhorn import backup_objects, backupstore, faults, names, parts, snapshot_service, targets, world
 from longhorn_qa_lab.longhorn.backup_controller import Backups
-from longhorn_qa_lab.longhorn.context import Context
-from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.releases import RELEASES
-from longhorn_qa_lab.longhorn.s3_client import StoreError
-from longhorn_qa_lab.longhorn.service import Service
-from longhorn_qa_lab.longhorn.snapshot_controller import Snapshots
-from longhorn_qa_lab.longhorn.world import Kind
 
 VOLUME = "vol"
 NODE = "lab-node"
@@ -45,252 +21,16 @@ SINCE_1_5 = [row.name for row in RELEASES.values() if row.number >= (1, 5, 0)]
 SINCE_1_8 = [row.name for row in RELEASES.values() if row.number >= (1, 8, 0)]
 RETRYING = [name for name in WITH_BACKUPS if name not in SINCE_1_8]
 
-
-class Cluster:
-    """Keeps objects as an API server does, as far as controllers mind: deletion waits for finalizers."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[Kind, str], Object] = {}
-        self.events: list[Object] = []
-        self.refuses: set[str] = set()
-        self._versions = 0
-
-    def all(self, kind: Kind, **labels: str) -> list[Object]:
-        found = [item for (of, _name), item in self.objects.items() if of == kind]
-        if "volume" in labels:
-            found = [o for o in found if o["metadata"].get("labels", {}).get(names.VOLUME_LABEL) == labels["volume"]]
-        return [copy.deepcopy(item) for item in found]
-
-    def find(self, kind: Kind, name: str) -> Object | None:
-        return copy.deepcopy(self.objects.get((kind, name)))
-
-    def create(self, kind: Kind, document: Object) -> Object:
-        name = document["metadata"]["name"]
-        if (kind, name) in self.objects:
-            raise ApiError(409, f"{name} exists", "AlreadyExists")
-        self._versions += 1
-        metadata = document["metadata"] | {"uid": f"uid-{name}", "resourceVersion": str(self._versions)}
-        metadata["creationTimestamp"] = f"2026-11-23T03:{self._versions:02d}:00Z"
-        self.objects[kind, name] = {"apiVersion": "longhorn.io/v1", **document, "metadata": metadata}
-        return copy.deepcopy(self.objects[kind, name])
-
-    def replace_status(self, kind: Kind, document: Object, status: Object) -> Object:
-        kept = self.objects[kind, document["metadata"]["name"]]
-        kept["status"] = copy.deepcopy(status)
-        return copy.deepcopy(kept)
-
-    def delete(self, kind: Kind, name: str) -> None:
-        item = self.objects.get((kind, name))
-        if item is None:
-            return
-        if name in self.refuses:
-            raise ApiError(500, "failed calling webhook: refused")
-        if item["metadata"].get("finalizers"):
-            item["metadata"]["deletionTimestamp"] = "2026-11-23T04:00:00Z"
-        else:
-            del self.objects[kind, name]
-
-    def release(self, kind: Kind, document: Object) -> None:
-        self.objects.pop((kind, document["metadata"]["name"]), None)
-
-    def secret(self, _name: str) -> Object:
-        return {"data": {"AWS_ENDPOINTS": base64.b64encode(b"http://s3:9000").decode()}}
-
-    def post_event(self, document: Object) -> None:
-        self.events.append(document)
-
-    def touch(self) -> None:
-        """Nobody waits."""
-
-
-class Bucket:
-    """A store in memory that may refuse deletions."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.refuses = ""
-
-    def get(self, key: str) -> bytes | None:
-        return self.objects.get(key)
-
-    def put(self, key: str, body: bytes) -> None:
-        self.objects[key] = body
-
-    def delete(self, key: str) -> None:
-        if self.refuses and self.refuses in key:
-            raise StoreError(f"failed to delete objects [{key}]: AccessDenied")
-        self.objects.pop(key, None)
-
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self.objects if key.startswith(prefix))
-
-    def ages(self, prefix: str) -> dict[str, float]:
-        return dict.fromkeys(self.keys(prefix), 0.0)
-
-
-class AtOnce:
-    """A thread that does its work when it is started."""
-
-    def __init__(self, target: t.Callable[..., None], args: tuple[t.Any, ...] = (), **_options: t.Any) -> None:
-        self._work = lambda: target(*args)
-
-    def start(self) -> None:
-        self._work()
-
-
-class Bench:
-    """A release's controllers, with one attached volume."""
-
-    def __init__(self, folder: Path, release: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.row = RELEASES[release]
-        self.cluster = Cluster()
-        self.bucket = Bucket()
-        self.text = io.StringIO()
-        self.seconds = 0.0
-        self.waiting: list[t.Callable[[], None]] = []
-        self.holds = False
-        style = logs.style_of(self.row.number)
-        self.context = Context(
-            release=self.row, node=NODE, pod_ip="10.0.0.1", manager_image=self.row.manager_image,
-            service_account="longhorn", engine_image=self.row.engine_image, instance_manager_image="im",
-            poll_scale=1.0, plan=faults.KNOWN, plan_text="", cluster=self.cluster,  # type: ignore[arg-type]
-            disk=Disk(folder), log=logs.Log(self.text, style=style),
-        )  # fmt: skip
-        rules = engine.StoreRules(backupstore.layout_of(self.row.number), backupstore.Locks(wait=0.0))
-        monkeypatch.setattr(backupstore, "BLOCK_SIZE", 4096)
-        monkeypatch.setattr(engine, "open_store", self._store)
-        monkeypatch.setattr(engine.threading, "Thread", AtOnce)
-        monkeypatch.setattr(engine.StoreRules, "of", classmethod(lambda *_: rules))
-        self.rules = rules
-        self.snapshots = Snapshots(self.context, lambda: self.seconds)
-        self.backups = Backups(self.context, None, lambda: self.seconds, self._spawn)
-        self.service = Service(self.context, egress=None)
-        self._install()
-
-    def _store(self, *_arguments: t.Any) -> backupstore.BackupStore:
-        return backupstore.BackupStore(self.bucket, layout=self.rules.layout, locks=self.rules.locks)
-
-    def _spawn(self, work: t.Callable[[], None]) -> None:
-        if self.holds:
-            self.waiting.append(work)
-        else:
-            work()
-
-    def _install(self) -> None:
-        create = self.cluster.create
-        for name, value in (
-            ("default-engine-image", self.row.engine_image), ("backup-target", URL),
-            ("backup-target-credential-secret", "s3"), ("disable-snapshot-purge", "false"),
-        ):  # fmt: skip
-            create(world.SETTINGS, {"kind": "Setting", "metadata": {"name": name}, "value": value})
-        target = {"backupTargetURL": URL, "credentialSecret": "s3"}
-        create(
-            world.BACKUP_TARGETS,
-            {"kind": "BackupTarget", "metadata": {"name": "default"}, "spec": target, "status": {"available": True}},
-        )
-        labels = {names.VOLUME_LABEL: VOLUME}
-        create(
-            world.VOLUMES,
-            {"kind": "Volume", "metadata": {"name": VOLUME, "labels": labels}, "spec": fields.new("Volume", self.row),
-             "status": {"state": "attached", "lastBackup": ""}},
-        )  # fmt: skip
-        status = {"currentState": "running", "currentImage": self.row.engine_image, "ip": "10.0.0.2", "snapshots": {}}
-        create(
-            world.ENGINES,
-            {"kind": "Engine", "metadata": {"name": "vol-e-0", "labels": labels},
-             "spec": fields.new("Engine", self.row, volumeSize="33554432"), "status": status},
-        )  # fmt: skip
-        state = engine.new_state(volume=VOLUME, size=32 << 20, created="2026-11-23T03:00:00Z")
-        state["engine"] = {"name": "vol-e-0", "address": "10.0.0.2:10000", "replicas": {"vol-r-0": "10.0.0.3:10000"}}
-        with self.context.disk.change(VOLUME, state):
-            pass
-
-    # --- what happens ---
-
-    def step(self, times: int = 3) -> None:
-        """Passes of the control loop, each with the engine's report before it."""
-        for _ in range(times):
-            reported = self.cluster.objects[world.ENGINES, "vol-e-0"]["status"]
-            if reported["snapshots"] is not None:
-                reported["snapshots"] = engine.snapshot_infos(self.context.disk.read(VOLUME))
-            for tasks in (self.snapshots.tasks, self.backups.tasks):
-                for _what, work in tasks():
-                    work()
-
-    def plan(self, *fails: str) -> None:
-        """Let the default engine image fail."""
-        document = {"images": {self.row.engine_image: {"fails": list(fails)}}}
-        self.context.plan = faults.parse(json.dumps(document))
-
-    def setting(self, name: str, value: str) -> None:
-        self.cluster.objects[world.SETTINGS, name]["value"] = value
-
-    def snapshot(self, name: str, labels: t.Mapping[str, str] | None = None) -> None:
-        """Ask for a snapshot, as a job of the release does."""
-        if self.row.number >= (1, 5, 0):
-            body = {"name": name, "labels": dict(labels or {})}
-            self.service.act(VOLUME, "snapshotCRCreate", body, BASE)
-        else:
-            parts.reach(self.context, VOLUME).create_snapshot(name, labels or {})
-        self.step()
-
-    def back_up(self, snapshot: str) -> str:
-        """A backup of a new snapshot; its name."""
-        known = set(self.names(world.BACKUPS))
-        self.snapshot(snapshot, {"RecurringJob": "nightly"})
-        self.service._back_up(VOLUME, {"name": snapshot, "labels": {"RecurringJob": "nightly"}})
-        self.step(4)
-        (name,) = set(self.names(world.BACKUPS)) - known
-        return name
-
-    def delete_backup(self, name: str) -> None:
-        self.cluster.delete(world.BACKUPS, name)
-        self.step()
-
-    # --- what is seen ---
-
-    def names(self, kind: Kind) -> list[str]:
-        return [item["metadata"]["name"] for item in self.cluster.all(kind)]
-
-    def get(self, kind: Kind, name: str) -> Object:
-        found = self.cluster.find(kind, name)
-        assert found is not None, f"{kind.plural} {name} is gone"
-        return found
-
-    def status(self, kind: Kind, name: str) -> Object:
-        return t.cast(Object, self.get(kind, name)["status"])
-
-    def on_disk(self) -> list[str]:
-        return list(self.context.disk.read(VOLUME)["snapshots"])
-
-    def stored(self) -> list[str]:
-        return [str(config["Name"]) for config in self._store().backups(VOLUME)]
-
-    def lines(self, words: str) -> list[str]:
-        return [line for line in self.text.getvalue().splitlines() if words in line]
-
-    def told(self, kind: str) -> list[tuple[str, str, str]]:
-        return [
-            (event["type"], event["reason"], event["message"])
-            for event in self.cluster.events
-            if event["involvedObject"]["kind"] == kind
-        ]
-
-
-Make = t.Callable[[str], Bench]
-
-
-@pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    return lambda release: Bench(tmp_path, release, monkeypatch)
+#: A release's manager_bench.Bench, which the fixture manager_bench makes.
+Make = t.Callable[[str], t.Any]
 
 
 # --- snapshots ---
 
 
 @pytest.mark.parametrize("release", WITH_SNAPSHOTS)
-def test_every_snapshot_of_an_engine_gets_an_object(make: Make, release: str) -> None:
-    bench = make(release)
+def test_every_snapshot_of_an_engine_gets_an_object(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     parts.reach(bench.context, VOLUME).create_snapshot("by-hand", {"a": "b"})
     bench.step()
     found = bench.get(world.SNAPSHOTS, "by-hand")
@@ -304,8 +44,8 @@ def test_every_snapshot_of_an_engine_gets_an_object(make: Make, release: str) ->
 
 
 @pytest.mark.parametrize("release", WITH_SNAPSHOTS)
-def test_a_snapshot_that_the_engine_has_lost_takes_its_object_along(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_snapshot_that_the_engine_has_lost_takes_its_object_along(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     for name in ("one", "two"):
         parts.reach(bench.context, VOLUME).create_snapshot(name, {})
     bench.step()
@@ -317,8 +57,8 @@ def test_a_snapshot_that_the_engine_has_lost_takes_its_object_along(make: Make, 
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_an_object_has_the_engine_take_the_snapshot(make: Make, release: str) -> None:
-    bench = make(release)
+def test_an_object_has_the_engine_take_the_snapshot(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.service.act(VOLUME, "snapshotCRCreate", {"name": "one", "labels": {"RecurringJob": "nightly"}}, BASE)
     pending = bench.service.act(VOLUME, "snapshotCRGet", {"name": "one"}, BASE)
     assert (pending["createSnapshot"], pending["creationTime"], pending["readyToUse"]) == (True, "", False)
@@ -333,8 +73,8 @@ def test_an_object_has_the_engine_take_the_snapshot(make: Make, release: str) ->
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_a_stopped_engine_takes_no_snapshot(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_stopped_engine_takes_no_snapshot(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.cluster.objects[world.ENGINES, "vol-e-0"]["status"] |= {"currentState": "stopped", "snapshots": None}
     bench.snapshot("one")
     status = bench.status(world.SNAPSHOTS, "one")
@@ -343,8 +83,8 @@ def test_a_stopped_engine_takes_no_snapshot(make: Make, release: str) -> None:
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_a_deleted_object_goes_with_its_snapshot(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_deleted_object_goes_with_its_snapshot(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     for name in ("one", "two"):
         bench.snapshot(name)
     bench.service.act(VOLUME, "snapshotCRDelete", {"name": "one"}, BASE)
@@ -355,8 +95,8 @@ def test_a_deleted_object_goes_with_its_snapshot(make: Make, release: str) -> No
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_the_parent_of_the_head_is_marked_and_waits(make: Make, release: str) -> None:
-    bench = make(release)
+def test_the_parent_of_the_head_is_marked_and_waits(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.snapshot("one")
     bench.cluster.delete(world.SNAPSHOTS, "one")
     bench.step()
@@ -371,8 +111,8 @@ def test_the_parent_of_the_head_is_marked_and_waits(make: Make, release: str) ->
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_a_deletion_that_fails_is_tried_again_less_and_less_often(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_deletion_that_fails_is_tried_again_less_and_less_often(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     for name in ("one", "two"):
         bench.snapshot(name)
     bench.plan("snapshot-delete-rpc")
@@ -395,8 +135,8 @@ def test_a_deletion_that_fails_is_tried_again_less_and_less_often(make: Make, re
 
 
 @pytest.mark.parametrize("release", WITH_SNAPSHOTS)
-def test_a_stub_on_the_command_line_changes_nothing(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_stub_on_the_command_line_changes_nothing(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.plan("snapshot-delete")
     for name in ("one", "two"):
         bench.snapshot(name)
@@ -408,8 +148,8 @@ def test_a_stub_on_the_command_line_changes_nothing(make: Make, release: str) ->
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_purging_can_be_switched_off_and_on_again(make: Make, release: str) -> None:
-    bench = make(release)
+def test_purging_can_be_switched_off_and_on_again(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     for name in ("one", "two"):
         bench.snapshot(name)
     bench.setting("disable-snapshot-purge", "true")
@@ -427,10 +167,10 @@ def test_purging_can_be_switched_off_and_on_again(make: Make, release: str) -> N
 
 
 @pytest.mark.parametrize("release", SINCE_1_5)
-def test_a_refused_deletion_reaches_whoever_asked(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_refused_deletion_reaches_whoever_asked(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.snapshot("one")
-    bench.cluster.refuses.add("one")
+    bench.cluster.refuses.add((names.VOLUME_LABEL, VOLUME))
     with pytest.raises(parts.ApiFault, match=r"^failed to delete snapshot: failed calling webhook: refused$"):
         bench.service.act(VOLUME, "snapshotCRDelete", {"name": "one"}, BASE)
     bench.step()
@@ -438,8 +178,8 @@ def test_a_refused_deletion_reaches_whoever_asked(make: Make, release: str) -> N
 
 
 @pytest.mark.parametrize("release", WITH_SNAPSHOTS)
-def test_objects_of_a_volume_that_goes_are_let_go(make: Make, release: str) -> None:
-    bench = make(release)
+def test_objects_of_a_volume_that_goes_are_let_go(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.snapshot("one")
     bench.cluster.objects[world.VOLUMES, VOLUME]["metadata"]["deletionTimestamp"] = "2026-11-23T04:00:00Z"
     bench.cluster.delete(world.SNAPSHOTS, "one")
@@ -448,8 +188,8 @@ def test_objects_of_a_volume_that_goes_are_let_go(make: Make, release: str) -> N
 
 
 @pytest.mark.parametrize("release", ["v1.3.3", "v1.4.4"])
-def test_an_object_of_a_stopped_engine_stays(make: Make, release: str) -> None:
-    bench = make(release)
+def test_an_object_of_a_stopped_engine_stays(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.snapshot("one")
     bench.cluster.objects[world.ENGINES, "vol-e-0"]["status"] |= {"currentState": "stopped", "snapshots": None}
     bench.cluster.delete(world.SNAPSHOTS, "one")
@@ -464,8 +204,8 @@ def test_an_object_of_a_stopped_engine_stays(make: Make, release: str) -> None:
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_backup_and_what_comes_of_it(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_backup_and_what_comes_of_it(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     found = bench.get(world.BACKUPS, name)
     assert found["metadata"]["labels"].get("backup-volume") == VOLUME
@@ -482,8 +222,8 @@ def test_a_backup_and_what_comes_of_it(make: Make, release: str) -> None:
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_volume_in_the_store_has_an_object(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_volume_in_the_store_has_an_object(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     (found,) = bench.cluster.all(world.BACKUP_VOLUMES)
     if release in SINCE_1_8:
@@ -502,8 +242,8 @@ def test_a_volume_in_the_store_has_an_object(make: Make, release: str) -> None:
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_deleted_backup_goes_when_the_store_has_it_no_more(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_deleted_backup_goes_when_the_store_has_it_no_more(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     first, second = bench.back_up("one"), bench.back_up("two")
     place = bench.names(world.BACKUP_VOLUMES)[0]
     bench.service.act_on_backups(place, "backupDelete", {"name": first}, BASE)
@@ -513,8 +253,8 @@ def test_a_deleted_backup_goes_when_the_store_has_it_no_more(make: Make, release
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_backup_of_what_is_not_there_ends_in_an_error(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_backup_of_what_is_not_there_ends_in_an_error(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.service._back_up(VOLUME, {"name": "nothing", "labels": {}})
     bench.step()
     (name,) = bench.names(world.BACKUPS)
@@ -528,10 +268,10 @@ def test_a_backup_of_what_is_not_there_ends_in_an_error(make: Make, release: str
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_refused_deletion_of_a_backup_reaches_whoever_asked(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_refused_deletion_of_a_backup_reaches_whoever_asked(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
-    bench.cluster.refuses.add(name)
+    bench.cluster.refuses.add((backup_objects.VOLUME_LABEL, VOLUME))
     place = bench.names(world.BACKUP_VOLUMES)[0]
     begins = "failed to delete" if release in SINCE_1_5 else "error deleting"
     with pytest.raises(parts.ApiFault, match=f"^{begins} backup '{name}' of volume '{place}': failed calling webhook"):
@@ -540,8 +280,8 @@ def test_a_refused_deletion_of_a_backup_reaches_whoever_asked(make: Make, releas
 
 
 @pytest.mark.parametrize("release", RETRYING)
-def test_until_1_7_a_failing_deletion_is_tried_four_times_and_again_later(make: Make, release: str) -> None:
-    bench = make(release)
+def test_until_1_7_a_failing_deletion_is_tried_four_times_and_again_later(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.plan("backup-delete")
     bench.delete_backup(name)
@@ -570,8 +310,8 @@ def test_until_1_7_a_failing_deletion_is_tried_four_times_and_again_later(make: 
 
 
 @pytest.mark.parametrize(("release", "tries"), [("v1.2.6", 4), ("v1.3.3", 17), ("v1.5.5", 17)])
-def test_a_lock_in_the_way_is_tried_more_often(make: Make, release: str, tries: int) -> None:
-    bench = make(release)
+def test_a_lock_in_the_way_is_tried_more_often(manager_bench: Make, release: str, tries: int) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     with bench._store().locked(VOLUME, 1):
         bench.cluster.delete(world.BACKUPS, name)
@@ -588,8 +328,8 @@ def test_a_lock_in_the_way_is_tried_more_often(make: Make, release: str, tries: 
 
 
 @pytest.mark.parametrize("release", SINCE_1_8)
-def test_from_1_8_on_a_failing_deletion_shows_in_the_object(make: Make, release: str) -> None:
-    bench = make(release)
+def test_from_1_8_on_a_failing_deletion_shows_in_the_object(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.plan("backup-delete")
     bench.delete_backup(name)
@@ -604,8 +344,8 @@ def test_from_1_8_on_a_failing_deletion_shows_in_the_object(make: Make, release:
 
 
 @pytest.mark.parametrize("release", SINCE_1_8)
-def test_from_1_8_on_the_next_try_comes_after_a_minute_then_after_two(make: Make, release: str) -> None:
-    bench = make(release)
+def test_from_1_8_on_the_next_try_comes_after_a_minute_then_after_two(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.plan("backup-delete")
     bench.delete_backup(name)
@@ -623,8 +363,8 @@ def test_from_1_8_on_the_next_try_comes_after_a_minute_then_after_two(make: Make
 
 
 @pytest.mark.parametrize("release", SINCE_1_8)
-def test_from_1_8_on_a_new_backup_waits_while_another_is_being_deleted(make: Make, release: str) -> None:
-    bench = make(release)
+def test_from_1_8_on_a_new_backup_waits_while_another_is_being_deleted(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     first = bench.back_up("one")
     bench.holds = True
     bench.delete_backup(first)
@@ -642,8 +382,8 @@ def test_from_1_8_on_a_new_backup_waits_while_another_is_being_deleted(make: Mak
 
 
 @pytest.mark.parametrize("release", SINCE_1_8)
-def test_a_manager_that_starts_anew_tries_a_deletion_again(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_manager_that_starts_anew_tries_a_deletion_again(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     first = bench.back_up("one")
     bench.holds = True
     bench.delete_backup(first)
@@ -658,8 +398,8 @@ def test_a_manager_that_starts_anew_tries_a_deletion_again(make: Make, release: 
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_refused_blocks_leave_no_backup_behind(make: Make, release: str) -> None:
-    bench = make(release)
+def test_refused_blocks_leave_no_backup_behind(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.bucket.refuses = "/blocks/"
     bench.delete_backup(name)
@@ -669,8 +409,8 @@ def test_refused_blocks_leave_no_backup_behind(make: Make, release: str) -> None
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_a_store_that_refuses_keeps_backup_and_object(make: Make, release: str) -> None:
-    bench = make(release)
+def test_a_store_that_refuses_keeps_backup_and_object(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.bucket.refuses = "/backups/"
     bench.delete_backup(name)
@@ -680,8 +420,8 @@ def test_a_store_that_refuses_keeps_backup_and_object(make: Make, release: str) 
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_with_the_volume_s_object_all_its_backups_go(make: Make, release: str) -> None:
-    bench = make(release)
+def test_with_the_volume_s_object_all_its_backups_go(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench.back_up("one")
     bench.back_up("two")
     bench.service.delete_backup_volume(bench.names(world.BACKUP_VOLUMES)[0])
@@ -690,8 +430,8 @@ def test_with_the_volume_s_object_all_its_backups_go(make: Make, release: str) -
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_without_a_target_objects_go_and_the_store_stays(make: Make, release: str) -> None:
-    bench = make(release)
+def test_without_a_target_objects_go_and_the_store_stays(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     name = bench.back_up("one")
     bench.setting("backup-target", "")
     bench.cluster.objects[world.BACKUP_TARGETS, "default"]["spec"]["backupTargetURL"] = ""
@@ -703,8 +443,8 @@ def test_without_a_target_objects_go_and_the_store_stays(make: Make, release: st
 
 
 @pytest.mark.parametrize("release", WITH_BACKUPS)
-def test_what_is_in_the_store_already_gets_objects(make: Make, release: str) -> None:
-    bench = make(release)
+def test_what_is_in_the_store_already_gets_objects(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
     bench._store().create(
         volume={"Name": "other", "Size": "1"},
         backup={"Name": "backup-9", "SnapshotName": "s", "SnapshotCreatedAt": "2026-11-23T03:00:00Z", "Labels": {}},
@@ -720,8 +460,8 @@ def test_what_is_in_the_store_already_gets_objects(make: Make, release: str) -> 
     assert bench.names(world.BACKUPS) == []
 
 
-def test_targets_are_where_the_release_writes_them_down(make: Make) -> None:
-    old, new = make("v1.5.5"), make("v1.8.2")
+def test_targets_are_where_the_release_writes_them_down(manager_bench: Make) -> None:
+    old, new = manager_bench("v1.5.5"), manager_bench("v1.8.2")
     assert targets.written_down(old.context) == targets.written_down(new.context) == (URL, "s3")
     new.setting("backup-target", "elsewhere")
     assert targets.written_down(new.context) == (URL, "s3")

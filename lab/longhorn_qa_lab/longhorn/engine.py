@@ -363,7 +363,7 @@ def merged_blocks(state: t.Mapping[str, t.Any], snapshot: str) -> dict[int, int]
 
 
 def snapshot_infos(state: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """Snapshots and the head as the engine reports them, each with its children."""
+    """Snapshots and the head as the engine reports them, each with its children; the oldest first."""
     layers: dict[str, dict[str, t.Any]] = {
         **state["snapshots"],
         HEAD: {**state["head"], "labels": {}, "removed": False, "usercreated": False},
@@ -379,5 +379,5 @@ def snapshot_infos(state: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
             "size": str(len(layer["blocks"]) * backupstore.BLOCK_SIZE),
             "labels": dict(layer["labels"]),
         }
-        for name, layer in sorted(layers.items())
+        for name, layer in layers.items()
     }

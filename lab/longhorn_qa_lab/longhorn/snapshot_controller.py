@@ -89,7 +89,7 @@ class Snapshots:
         if found is None or volume["metadata"].get("deletionTimestamp"):
             return
         there = {item["metadata"]["name"]: item for item in self._w.all(world.SNAPSHOTS, volume=name)}
-        for snapshot in sorted(set(found) - set(there) - {engine.HEAD}, key=lambda key: found[key]["created"]):
+        for snapshot in sorted(set(found) - set(there) - {engine.HEAD}, key=lambda key: (found[key]["created"], key)):
             self._w.create(world.SNAPSHOTS, snapshot_service.new(volume, snapshot, create=False, labels=None))
         for snapshot in set(there) - set(found):
             item = there[snapshot]

@@ -16,7 +16,7 @@ class SnapshotObjects(Part):
     def act_on_snapshot_objects(self, volume: str, action: str, body: Object, base: str) -> Object:
         """One of the actions snapshotCR… of a volume."""
         if action == "snapshotCRList":
-            found = [view(document, base=base) for document in self._w.all(world.SNAPSHOTS, volume=volume)]
+            found = [view(document, base=base) for document in _in_order(self._w.all(world.SNAPSHOTS, volume=volume))]
             url = f"{base}/volumes/{volume}"
             return {"data": found, "links": {"self": url}, "resourceType": "snapshotCR", "type": "collection"}
         name = str(body.get("name") or "")
@@ -52,6 +52,16 @@ class SnapshotObjects(Part):
         with Doing("failed to delete snapshot"):
             self._w.delete(world.SNAPSHOTS, name)
         self._c.log.info(f"Deleted snapshot CR {name} of volume {volume}")
+
+
+def _in_order(found: t.Sequence[Object]) -> list[Object]:
+    """Objects of one second in the order of their snapshots, which nobody else can tell."""
+    parents = {item["metadata"]["name"]: (item.get("status") or {}).get("parent", "") for item in found}
+
+    def depth(name: str) -> int:
+        return 1 + depth(parents[name]) if name in parents else 0
+
+    return sorted(found, key=lambda item: (item["metadata"]["creationTimestamp"], depth(item["metadata"]["name"])))
 
 
 def new(volume: Object, name: str, *, create: bool, labels: t.Mapping[str, str] | None) -> Object:

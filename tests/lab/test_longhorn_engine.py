@@ -92,7 +92,11 @@ def test_a_stub_says_the_page_s_words_and_changes_nothing(disk: Disk) -> None:
 
 def test_the_page_s_stubs_fail_what_the_page_says() -> None:
     known = {image.rpartition(":")[2]: set(entry.fails) for image, entry in faults.KNOWN.images.items()}
-    assert known == {"no-cleanup": {"snapshot rm", "backup rm"}, "no-cleanup-backup": {"backup rm"}}
+    assert known == {
+        "no-cleanup": {"snapshot rm", "backup rm"},
+        "no-cleanup-backup": {"backup rm"},
+        "no-cleanup-patched": {"DiskMarkAsRemoved"},
+    }
 
 
 def test_backup_deletion_of_a_stub_needs_no_store() -> None:

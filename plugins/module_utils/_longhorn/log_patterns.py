@@ -148,6 +148,17 @@ NO_NEW_DATA = (
     LogPattern("job", "info", r"Skipping taking backup because volume {volume} is either empty or doesn't have new"),
 )
 
+# 4.1: a job leaves volumes out, and says so at one level or another. The last one is of 1.12.1.
+LEFT_OUT = tuple(
+    LogPattern("job", level, text)
+    for level in ("debug", "info", "warning")
+    for text in (
+        r"Bypassed to create job for {volume} volume during restoring",
+        r"Cannot create job for {volume} volume in state \w+$",
+        r"Volume {volume} not found, skipping$",
+    )
+)
+
 # --- since 1.2: a job for several volumes, whose lines name theirs in a field -----------------------------------------
 # What the manager answers to a deletion or a purge.  (4.8, 5.1, 5.3 row 10)
 _NOT_DELETED = (

@@ -287,12 +287,12 @@ _1_2_0 = _Generation(
         lines.CONTROLLER_BACKUP_ERROR,
     ),
     creation_errors=(lines.FAILED_1_2.creation, lines.NOT_STARTED, lines.CREATION_FATAL),
-    skip_lines=lines.NO_NEW_DATA,
+    skip_lines=(*lines.NO_NEW_DATA, *lines.LEFT_OUT),
     snapshots_last=True,
     known_issues=(_SWALLOWED, _NO_BACKUP),
     max_job_name=40,
 )
-_1_2_3 = replace(_1_2_0, releases=_tags("1.2", 3, 6), skip_lines=())  # 4.2
+_1_2_3 = replace(_1_2_0, releases=_tags("1.2", 3, 6), skip_lines=lines.LEFT_OUT)  # 4.2
 # 5.1: the instance manager deletes snapshots; they have objects, which mirror the engine's.  (1.9)
 _1_3_0 = replace(
     _1_2_3,

@@ -3,7 +3,7 @@
 
 Knows nothing of the tables that it is to test: what a release does, in which order and with which words, stands here
 once more (sections 0 and 4 of the facts), so that the two can disagree. A run has one recurring job, one or two
-volumes, and invocations that are made by hand one after another.
+volumes, and invocations that are made by hand one after another, or by the schedule every five minutes.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Run:
     fault_type: str = ""
     invocations: int = 3
     retain: int = 1
-    recovery: bool = False  # one invocation more, after the fault is gone, as a history of its own
+    scheduled: bool = False
 
     def __post_init__(self) -> None:
         self.rules = RELEASES[self.release]
@@ -126,6 +126,7 @@ class Run:
         self.volumes = [Volume(name) for name in (FAULTY, BYSTANDER)[: 2 if shared else 1]]
         self.live = self.fault != "none"
         self.executions = 0
+        self.cron_line = "*/5 * * * *" if self.scheduled else "0 0 1 1 *"
 
     # --- the run ---
 
@@ -133,8 +134,13 @@ class Run:
         """The record of the invocations."""
         self._begin()
         for number in range(1, self.invocations + 1):
-            self._invocation(f"{self.cronjob}-qa-{number}")
+            self._invocation(self._by_tick() if self.scheduled else f"{self.cronjob}-qa-{number}")
         return self._end()
+
+    def _by_tick(self) -> str:
+        """Time goes on to the next tick; the Job's name tells it in minutes."""
+        self.version += 300 - self.version % 300
+        return f"{self.cronjob}-{int(self._now().timestamp()) // 60}"
 
     def after_recovery(self) -> model.History:
         """The record of one invocation more, when nothing fails any more."""
@@ -153,7 +159,7 @@ class Run:
             faulty = self.live and (place == 0 or self.fault_type in CLUSTER_WIDE)
             cells.append(
                 model.Cell(
-                    volume.name, t.cast(model.Task, self.task), self.job, self.cronjob, "0 0 1 1 *", self.retain,
+                    volume.name, t.cast(model.Task, self.task), self.job, self.cronjob, self.cron_line, self.retain,
                     faults=(t.cast(model.Fault, deletion),) if faulty else (),
                     fault_type=t.cast(model.FaultType, self.fault_type or "engine-image"),
                 )
@@ -172,7 +178,7 @@ class Run:
         self._list_all()
 
     def _list_all(self) -> None:
-        self.cron = {"metadata": self._meta(self.cronjob, "cron"), "spec": {"schedule": "0 0 1 1 *"}, "status": {}}
+        self.cron = {"metadata": self._meta(self.cronjob, "cron"), "spec": {"schedule": self.cron_line}, "status": {}}
         self._see("cronjobs", "ADDED", self.cron, via="list")
         self._count(0, via="list")
         for volume in self.volumes:
@@ -189,12 +195,13 @@ class Run:
         job: dict[str, t.Any] = {
             "metadata": {
                 **self._meta(name, uid),
-                "labels": {"longhorn.qa/triggered": "x"},
+                "labels": {} if self.scheduled else {"longhorn.qa/triggered": "x"},
                 "ownerReferences": [{"kind": "CronJob", "name": self.cronjob, "uid": "cron", "controller": True}],
             },
             "status": {"startTime": self._text()},
         }
         self._see("jobs", "ADDED", job)
+        self._event("SuccessfulCreate", f"Created job {name}")
         pod = f"{name}-abcde"
         ok = False
         for attempt in range(4):
@@ -204,6 +211,7 @@ class Run:
         kind = {"type": "Complete"} if ok else {"type": "Failed", "reason": "BackoffLimitExceeded"}
         job["status"] |= {"conditions": [{**kind, "status": "True", "lastTransitionTime": self._text()}]}
         self._see("jobs", "MODIFIED", job)
+        self._event("SawCompletedJob", f"Saw completed job: {name}, status: {kind['type']}")
         self._settle()
         backups = tuple(
             model.StoredBackup(volume.name, item.name, f"key/{item.name}", labels={"RecurringJob": item.job})
@@ -211,6 +219,14 @@ class Run:
             for item in volume.backups
         )
         self.records.append(model.Store(1, self._now(), "s3://b", backups))
+
+    def _event(self, reason: str, message: str) -> None:
+        """Of the CronJob's controller, which tells nothing of Jobs that somebody else made."""
+        if self.scheduled:
+            self.serial += 1
+            involved = {"kind": "CronJob", "name": self.cronjob, "uid": "cron"}
+            document = {"metadata": self._meta(f"event-{self.serial}"), "involvedObject": involved}
+            self._see("events", "ADDED", {**document, "reason": reason, "message": message, "count": 1})
 
     def _attempt(self, job: str, pod: str, owner: str, number: int) -> bool:
         self.lines = []

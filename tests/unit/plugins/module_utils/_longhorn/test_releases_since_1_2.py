@@ -283,7 +283,25 @@ def test_the_manager_tells_of_snapshots_that_it_cannot_delete(release: str) -> N
 def test_nothing_new_is_nothing_to_do(release: str, text: str) -> None:
     assert len(found(profile(release, "backup").skip_lines, line("info", text))) == 1
     assert found(profile(release, "backup").skip_lines, line("info", text.replace(" v ", " w "))) == []
-    assert profile("v1.2.3", "backup").skip_lines == profile("v1.0.2", "backup").skip_lines == ()
+    assert found(profile("v1.2.3", "backup").skip_lines, line("info", text)) == []
+    assert profile("v1.0.2", "backup").skip_lines == ()
+
+
+@pytest.mark.parametrize("release", SINCE_1_2)
+@pytest.mark.parametrize("level", ["debug", "info", "warning"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bypassed to create job for v volume during restoring from the backup",
+        "Cannot create job for v volume in state detached",
+        "Volume v not found, skipping",
+    ],
+)
+def test_a_volume_that_is_left_out_is_nothing_to_do(release: str, level: str, text: str) -> None:
+    skips = profile(release, "snapshot").skip_lines
+    assert len(found(skips, line(level, text))) == 1
+    assert found(skips, line(level, text.replace("v vol", "w vol").replace("Volume v", "Volume w"))) == []
+    assert found(skips, line("error", text)) == []
 
 
 def test_a_line_names_one_volume_only() -> None:

@@ -49,18 +49,21 @@ async def watch(
     scale: float,
     tell: t.Callable[[bool, str], None],
 ) -> t.NoReturn:
-    """Probe for ever and tell every result.
+    """Probe for ever and tell what the results make of the container: is it ready, and why the probe failed if it did.
 
     Until the first success it looks more often than the period says, and silently, so that a lab is ready as soon as
-    its programs are; failures are only told at the probe's own pace.
+    its programs are; failures are only told at the probe's own pace. What was ready stays so until the probe has failed
+    as many times in a row as its author wanted.
     """
     loop = asyncio.get_running_loop()
     period = probe.period * scale
     await asyncio.sleep(probe.initial_delay * scale)
-    told, ready = loop.time(), False
+    told, ready, failed = loop.time(), False, 0
     while True:
         reason = await failure(probe, address=address, real=real)
+        failed = failed + 1 if reason else 0
+        ready = not reason or (ready and failed < probe.failures)
         if not reason or loop.time() - told >= period:
-            tell(not reason, reason)
-            told, ready = loop.time(), ready or not reason
+            tell(ready, reason)
+            told = loop.time()
         await asyncio.sleep(period if ready else min(period, FIRST_LOOKS))

@@ -64,6 +64,10 @@ class Cluster:
         kept["status"] = copy.deepcopy(status)
         return copy.deepcopy(kept)
 
+    def update(self, kind: Kind, name: str, change: t.Callable[[Object], None]) -> Object:
+        change(self.objects[kind, name])
+        return copy.deepcopy(self.objects[kind, name])
+
     def delete(self, kind: Kind, name: str) -> None:
         item = self.objects.get((kind, name))
         if item is None:

@@ -15,6 +15,7 @@ from longhorn_qa_lab.longhorn.disk import Disk
 from longhorn_qa_lab.longhorn.job_bugs import NO_BUGS, JobBugs
 from longhorn_qa_lab.longhorn.jobs import Job
 from longhorn_qa_lab.longhorn.refusals import Refusals
+from longhorn_qa_lab.longhorn.releases import RELEASES
 
 STUB = "quay.io/ttpcodes/longhorn-engine:no-cleanup"
 JOB = Job(volume="vol", name="job", labels={}, retain=1, backup=True, poll=0.0)
@@ -24,7 +25,18 @@ JOB = Job(volume="vol", name="job", labels={}, retain=1, backup=True, poll=0.0)
 def test_a_bug_that_a_release_cannot_have_is_refused(name: str) -> None:
     plan = bugs.parse(bugs.document({"vol": ["event-lost", name]}))
     with pytest.raises(bugs.BadBugPlan, match=f"volume vol: {name} is not for v1.0.1"):
-        bugs.require_engine(plan, release="v1.0.1")
+        bugs.require(plan, RELEASES["v1.0.1"])
+
+
+@pytest.mark.parametrize("name", list(bugs.BUGS))
+def test_later_releases_have_the_bugs_of_the_engine_s_status_only(name: str) -> None:
+    plan = bugs.parse(bugs.document({"vol": [name]}))
+    bugs.require(plan, RELEASES["v1.0.0"])
+    if bugs.BUGS[name].actor == "engine status":
+        bugs.require(plan, RELEASES["v1.8.2"])
+        return
+    with pytest.raises(bugs.BadBugPlan, match=f"volume vol: {name} is not for v1.8.2: its recurring jobs are objects"):
+        bugs.require(plan, RELEASES["v1.8.2"])
 
 
 def test_every_switch_is_documented() -> None:

@@ -200,6 +200,67 @@ def test_an_object_of_a_stopped_engine_stays(manager_bench: Make, release: str) 
     assert bench.names(world.SNAPSHOTS) == ["one"]
 
 
+# --- detached volumes ---
+
+
+def detached(bench: t.Any) -> None:
+    """The volume as it is while nobody wants it attached."""
+    bench.cluster.objects[world.ENGINES, "vol-e-0"]["status"] |= {"currentState": "stopped", "snapshots": None}
+    document = {"kind": "VolumeAttachment", "metadata": {"name": VOLUME}, "spec": {"attachmentTickets": {"mine": {}}}}
+    bench.cluster.create(world.VOLUME_ATTACHMENTS, document)
+
+
+def started(bench: t.Any) -> None:
+    bench.cluster.objects[world.ENGINES, "vol-e-0"]["status"] |= {"currentState": "running", "snapshots": {}}
+
+
+def tickets(bench: t.Any) -> list[str]:
+    return sorted(bench.get(world.VOLUME_ATTACHMENTS, VOLUME)["spec"]["attachmentTickets"])
+
+
+@pytest.mark.parametrize("release", SINCE_1_5)
+def test_a_snapshot_of_a_detached_volume_has_it_attached(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    detached(bench)
+    bench.snapshot("one")
+    assert tickets(bench) == ["mine", "snapshot-controller-one"]
+    wanted = bench.get(world.VOLUME_ATTACHMENTS, VOLUME)["spec"]["attachmentTickets"]["snapshot-controller-one"]
+    assert (wanted["type"], wanted["nodeID"]) == ("snapshot-controller", NODE)
+    started(bench)
+    bench.step()
+    assert (tickets(bench), bench.status(world.SNAPSHOTS, "one")["readyToUse"]) == (["mine"], True)
+
+
+@pytest.mark.parametrize("release", SINCE_1_5)
+def test_a_snapshot_of_a_detached_volume_can_be_deleted(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    for name in ("one", "two"):
+        bench.snapshot(name)
+    detached(bench)
+    bench.cluster.delete(world.SNAPSHOTS, "one")
+    bench.step()
+    assert tickets(bench) == ["mine", "snapshot-controller-one"]
+    started(bench)
+    bench.step()
+    assert (tickets(bench), bench.names(world.SNAPSHOTS)) == (["mine"], ["two"])
+
+
+@pytest.mark.parametrize("release", SINCE_1_5)
+def test_a_backup_of_a_detached_volume_has_it_attached(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    bench.snapshot("one")
+    detached(bench)
+    bench.service._back_up(VOLUME, {"name": "one"})
+    bench.step()
+    (name,) = bench.names(world.BACKUPS)
+    assert tickets(bench) == [f"backup-controller-{name}", "mine"]
+    status = bench.status(world.BACKUPS, name)
+    assert (status["state"], status["messages"]) == ("Pending", {"info": "Waiting for the engine vol-e-0 to be ready"})
+    started(bench)
+    bench.step(5)
+    assert (tickets(bench), bench.status(world.BACKUPS, name)["state"]) == (["mine"], "Completed")
+
+
 # --- backups ---
 
 

@@ -151,10 +151,10 @@ def test_fault_plan_is_taken_and_a_bad_one_only_reported(manager: Manager) -> No
 
 def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manager) -> None:
     path, config = manager.world.path(world.CONFIG_MAPS), {"metadata": {"name": faults.CONFIG_MAP}}
-    good = bugs.document({"test": ["event-lost"]})
+    good = bugs.document({"test": ["snapshot-list-hides"]})
     manager.kube.create(path, {**config, "data": {bugs.PLAN_KEY: good}})
     manager.settle()
-    assert manager.context.bugs.of("test") == {"event-lost"}
+    assert manager.context.bugs.of("test") == {"snapshot-list-hides"}
     manager.kube.delete(f"{path}/{faults.CONFIG_MAP}")
     bad = {bugs.PLAN_KEY: '{"volumes": {"test": ["gremlins"]}}', "plans.json": "{}", faults.PLAN_KEY: '{"image": {}}'}
     manager.kube.create(path, {**config, "data": bad})
@@ -164,7 +164,7 @@ def test_a_bug_plan_is_taken_and_a_bad_one_leaves_the_one_before(manager: Manage
     assert f"{faults.CONFIG_MAP}/{faults.PLAN_KEY} is refused, the one before stays" in told
     assert f"{faults.CONFIG_MAP}: unknown key plans.json; known: plan.json, bugs.json" in told
     assert told.count("is refused") == 2, "said once"
-    assert manager.context.bugs.of("test") == {"event-lost"}
+    assert manager.context.bugs.of("test") == {"snapshot-list-hides"}
     assert manager.disk.read_config() | {"plan": "", "bugs": good} == manager.disk.read_config()
 
 

@@ -13,7 +13,18 @@ import time
 import typing as t
 from pathlib import Path
 
-from longhorn_qa_lab.longhorn import backup_volumes, engine, errands, logs, names, parts, settings, targets, world
+from longhorn_qa_lab.longhorn import (
+    backup_volumes,
+    controller_tickets,
+    engine,
+    errands,
+    logs,
+    names,
+    parts,
+    settings,
+    targets,
+    world,
+)
 from longhorn_qa_lab.longhorn.backup_objects import target_of, volume_of
 from longhorn_qa_lab.longhorn.backup_volumes import BackupVolumes
 from longhorn_qa_lab.longhorn.context import Context, post_event
@@ -25,6 +36,7 @@ _MANY_LOCK_RETRIES: t.Final = Span(since=(1, 3, 3))
 _SNAPSHOT_OBJECTS: t.Final = Span(since=(1, 5, 0))
 _HOURLY_RESYNC: t.Final = Span(before=(1, 3, 0))
 _COMPONENT: t.Final = "longhorn-backup-controller"
+_ATTACHER: t.Final = "backup-controller"
 _FINAL: t.Final = ("Completed", "Error", "Unknown", "Deleting")
 _STATES: t.Final = {"in_progress": "InProgress", "complete": "Completed", "error": "Error"}
 _FAILED: t.Final = "Failed to delete the backup {url} in the backupstore, err {error}"
@@ -115,6 +127,9 @@ class Backups:
             self._inspect(backup, status)
         if status["state"] != old["state"] and status["state"] not in ("", "Pending"):
             self._tell_volume(backup, status)
+        if status["state"] in _FINAL:
+            name = backup["metadata"]["name"]
+            controller_tickets.drop(self._c, volume_of(backup), controller=_ATTACHER, subject=name)
         self._w.replace_status(world.BACKUPS, backup, status)
 
     def _make(self, backup: Object, status: Object) -> None:
@@ -162,6 +177,12 @@ class Backups:
 
     def _reason_to_wait(self, backup: Object) -> tuple[str, str]:
         volume, snapshot = volume_of(backup), backup["spec"]["snapshotName"]
+        stopped = self._stopped_engine(backup)
+        if stopped:
+            return (
+                f"Waiting for the engine {stopped} to be ready",
+                f"waiting for the engine {stopped} to be running before enabling backup monitor",
+            )
         if self._c.release.has(_SNAPSHOT_OBJECTS):
             found = self._w.find(world.SNAPSHOTS, snapshot)
             if found is not None and not (found.get("status") or {}).get("readyToUse"):
@@ -178,6 +199,17 @@ class Backups:
                         f"waiting for the backup {name} to be deleted before enabling backup monitor",
                     )
         return "", ""
+
+    def _stopped_engine(self, backup: Object) -> str:
+        """The volume's engine while it has to be started for the backup; none where nobody would start it."""
+        if self._c.release.attachment != "tickets":
+            return ""
+        for found in self._w.all(world.ENGINES, volume=volume_of(backup)):
+            if (found.get("status") or {}).get("currentState") != "running":
+                name = backup["metadata"]["name"]
+                controller_tickets.hold(self._c, volume_of(backup), controller=_ATTACHER, subject=name)
+                return str(found["metadata"]["name"])
+        return ""
 
     def _begin(self, backup: Object) -> None:
         name, volume = backup["metadata"]["name"], volume_of(backup)

@@ -11,6 +11,8 @@ import dataclasses
 import json
 import typing as t
 
+from longhorn_qa_lab.longhorn.releases import Release
+
 PLAN_KEY: t.Final = "bugs.json"
 EVERY_VOLUME: t.Final = "*"
 
@@ -89,12 +91,22 @@ def parse(text: str) -> BugPlan:
     return BugPlan({volume: _bugs(volume, found) for volume, found in document["volumes"].items()})
 
 
-def require_engine(plan: BugPlan, *, release: str) -> None:
-    """Refuse what jobs of this release, which ask the manager for everything, cannot have."""
+def require(plan: BugPlan, release: Release) -> None:
+    """Refuse what a release cannot have: bugs of jobs that drive an engine, where the manager does that, and later all
+    but those of the engine's status, because one job works on several volumes."""
     for volume, found in plan.volumes.items():
         for name in found:
-            if BUGS[name].needs_engine:
-                raise BadBugPlan(f"bug plan, volume {volume}: {name} is not for {release}: its jobs drive no engine")
+            reason = _unfit(BUGS[name], release)
+            if reason:
+                raise BadBugPlan(f"bug plan, volume {volume}: {name} is not for {release.name}: {reason}")
+
+
+def _unfit(bug: Bug, release: Release) -> str:
+    if release.recurring_jobs == "objects" and bug.actor != "engine status":
+        return "its recurring jobs are objects for several volumes"
+    if release.jobs_through == "api" and bug.needs_engine:
+        return "its jobs drive no engine"
+    return ""
 
 
 def document(plan: t.Mapping[str, t.Sequence[str]]) -> str:

@@ -50,11 +50,10 @@ def install(
 ) -> None:
     """Apply everything; needs an API server that is ready, but no node yet."""
     row = releases.release(release)
-    if row.jobs_through == "api":
-        try:
-            bugs_of.require_engine(bugs_of.BugPlan({bugs_of.EVERY_VOLUME: bugs}), release=release)
-        except bugs_of.BadBugPlan as error:
-            raise InstallError(str(error)) from error
+    try:
+        bugs_of.require(bugs_of.BugPlan({bugs_of.EVERY_VOLUME: bugs}), row)
+    except bugs_of.BadBugPlan as error:
+        raise InstallError(str(error)) from error
     say(f"Longhorn {release}: applying its manifests (state in {lab_dir})")
     with Kube(kubeconfig) as kube:
         for collection, document in manifests(row, poll_scale=poll_scale, bugs=bugs):

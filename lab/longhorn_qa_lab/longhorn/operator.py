@@ -179,8 +179,7 @@ class Operator:
 
     def _take_bugs(self, text: str) -> None:
         plan = bugs.parse(text)
-        if self._c.release.jobs_through == "api":
-            bugs.require_engine(plan, release=self._c.release.name)
+        bugs.require(plan, self._c.release)
         self._c.bugs, self._c.bugs_text = plan, text
 
     # --- engine images and instance managers ---

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from longhorn_qa_lab.kube import ApiError
-from longhorn_qa_lab.longhorn import engine, logs, names, parts, settings, snapshot_service, world
+from longhorn_qa_lab.longhorn import controller_tickets, engine, logs, names, parts, settings, snapshot_service, world
 from longhorn_qa_lab.longhorn.context import Context, post_event
 from longhorn_qa_lab.longhorn.decide import Note, Object
 from longhorn_qa_lab.longhorn.releases import Span
@@ -22,6 +22,7 @@ _MAKES: t.Final = Span(since=(1, 5, 0))
 _NEW_REASONS: t.Final = Span(since=(1, 6, 0))
 _PURGE_CAN_BE_OFF: t.Final = Span(since=(1, 5, 4))
 _COMPONENT: t.Final = "longhorn-snapshot-controller"
+_ATTACHER: t.Final = "snapshot-controller"
 _FIRST_DELAY: t.Final = 0.005
 _LONGEST_DELAY: t.Final = 1000.0
 #: What happens to a snapshot -> reason and type of its Event until 1.5, and from 1.6 on.
@@ -160,12 +161,14 @@ class Snapshots:
         found = engine_status.get("snapshots") or {}
         wanted = snapshot["spec"].get("createSnapshot") and not status["creationTime"]
         if wanted and not running:
+            self._hold(snapshot)
             label = engine_object["metadata"]["name"] if engine_object else ""
             status["error"] = f"cannot take snapshot because the volume engine {label} is not running"
             return
         if wanted and name not in found:
             self._take(snapshot)
         if name in found:
+            self._drop(snapshot)
             status |= _from_engine(found[name], engine_object or {}, ready=True)
         elif running and found and not wanted:
             status |= {"readyToUse": False, "error": _LOST}
@@ -228,7 +231,18 @@ class Snapshots:
             f"Cannot start SnapshotPurge to delete snapshot {name} while {settings.DISABLE_PURGE} setting is true"
         )
 
+    def _hold(self, snapshot: Object) -> None:
+        name, volume = snapshot["metadata"]["name"], snapshot["spec"]["volume"]
+        controller_tickets.hold(self._c, volume, controller=_ATTACHER, subject=name)
+
+    def _drop(self, snapshot: Object) -> None:
+        name, volume = snapshot["metadata"]["name"], snapshot["spec"]["volume"]
+        controller_tickets.drop(self._c, volume, controller=_ATTACHER, subject=name)
+
     def _warn_stopped(self, snapshot: Object, engine_object: Object | None) -> None:
+        if self._c.release.has(_MAKES):
+            self._hold(snapshot)
+            return
         name = engine_object["metadata"]["name"] if engine_object else ""
         text = f"cannot delete snapshot because the volume engine {name} is not running"
         if self._warned.get(snapshot["metadata"]["name"]) != text:
@@ -237,6 +251,7 @@ class Snapshots:
             self._log.error(text)
 
     def _release(self, snapshot: Object) -> None:
+        self._drop(snapshot)
         self._log.info(f"Removing finalizer for snapshot {snapshot['metadata']['name']}")
         self._w.release(world.SNAPSHOTS, snapshot)
 

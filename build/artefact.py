@@ -47,7 +47,16 @@ SMALL_PLAYBOOK = """\
 """
 
 
-def run(folder: Path, *command: str) -> str:
+CLUSTERS = """\
+all:
+  vars: {ansible_connection: local, best_effort_cleanup_longhorn_release: v1.0.1}
+  hosts:
+    staging: {longhorn_qa_auth: {kubeconfig: /missing/staging.kubeconfig}}
+    edge: {longhorn_qa_auth: {kubeconfig: /missing/edge.kubeconfig}}
+"""
+
+
+def run(folder: Path, *command: str, fails: bool = False) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "PYTHONPATH", "K8S_"))}
     env |= {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_HOME": str(folder / "home")}
     env |= {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false", "NO_COLOR": "1"}
@@ -62,8 +71,8 @@ def run(folder: Path, *command: str) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise SystemExit(f"artefact: this failed: {' '.join(command)}\n{done.stdout}")
+    if bool(done.returncode) is not fails:
+        raise SystemExit(f"artefact: this {'did not fail' if fails else 'failed'}: {' '.join(command)}\n{done.stdout}")
     return done.stdout
 
 
@@ -104,6 +113,25 @@ def rejudge(folder: Path) -> None:
     print("longhorn.qa.rejudge: judges a bug report's history again, with the same answer")
 
 
+def clusters(folder: Path) -> None:
+    """Each host of an inventory is a cluster of its own, asked with its own credentials."""
+    (folder / "clusters.yml").write_text(CLUSTERS)
+    told = run(
+        folder,
+        "ansible-playbook",
+        "-i",
+        "clusters.yml",
+        "longhorn.qa.best_effort_cleanup",
+        "-e",
+        "hosts=all",
+        fails=True,
+    )
+    for host in ("staging", "edge"):
+        if f"fatal: [{host}]" not in told or f"/missing/{host}.kubeconfig" not in told:
+            raise SystemExit(f"artefact: host {host} was not asked with its own kubeconfig\n{told}")
+    print("longhorn.qa.best_effort_cleanup: each host is a cluster of its own")
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="longhorn-qa-artefact-") as name:
         folder = Path(name)
@@ -113,6 +141,7 @@ def main() -> int:
         for playbook in PLAYBOOKS:
             run(folder, "ansible-playbook", "--syntax-check", f"longhorn.qa.{playbook}")
             print(f"longhorn.qa.{playbook}: found by its full name")
+        clusters(folder)
         audit(folder)
         rejudge(folder)
     return 0

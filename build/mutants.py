@@ -164,7 +164,16 @@ def _try(mutants: list[Mutant], *, children: int, minutes: float) -> None:
         "MUTANTS_CHILDREN": str(children),
         "MUTANTS_MINUTES": str(minutes),
     }
-    options = ["-p", "mutants_session", "-p", "no:cacheprovider", "--import-mode=importlib", "--assert=plain", "-q"]
+    options = [
+        "-p",
+        "mutants_session",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        "--assert=plain",
+        "--tb=native",
+        "-q",
+    ]
     before = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "pytest", *options, *(str(TESTS / name) for name in QUICK)],

@@ -80,24 +80,21 @@ class Trial:
     def _passes(self, place: int, following: pytest.Item | None) -> bool:
         return all(report.passed for report in runtestprotocol(self.items[place], log=False, nextitem=following))
 
-    def finish_one(self) -> dict[str, str]:
-        process, status = os.wait()
+    def finish_one(self) -> dict[str, object]:
+        process, status, used = os.wait4(-1, 0)
         function, key, reads = self.running.pop(process)
-        with os.fdopen(reads) as told:
-            killer = told.read()
+        with os.fdopen(reads) as pipe:
+            killer = pipe.read()
+        told: dict[str, object] = {"mutant": key, "seconds": round(used.ru_utime + used.ru_stime, 2)}
         if os.WIFSIGNALED(status):
-            return {"mutant": key, "result": "stopped", "by": f"signal {os.WTERMSIG(status)}"}
+            return {**told, "result": "stopped", "by": f"signal {os.WTERMSIG(status)}"}
         if not os.WEXITSTATUS(status):
-            return {"mutant": key, "result": "alive"}
+            return {**told, "result": "alive"}
         places = self.tests[function]
         if killer:
             places.remove(int(killer))
             places.insert(0, int(killer))
-        return {
-            "mutant": key,
-            "result": "killed",
-            "by": self.items[int(killer)].nodeid if killer else "the end of the test run",
-        }
+        return {**told, "result": "killed", "by": self.items[int(killer)].nodeid if killer else "the end of the run"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -715,6 +715,7 @@ CASES |= {
     ),
     "an engine that tells nothing at first": every(shown("snap", 500), each("engines", "snap", forget_first)),
     "a backup from before": shown("back", 500, b_0="t-0"),
+    "two backups from before": shown("back", 500, b_0="t-0", b_00="t-0"),
     "a backup from before, gap in jobs": every(shown("back", 500, b_0="t-0"), gap("jobs")),
     "a backup from before, which a Job's log names": every(
         shown("back", 500, b_0="t-0"),
@@ -764,6 +765,10 @@ CASES |= {
     "the store does not tell snapshots": stores(no_snapshots),
     "the backup's snapshot is logged last": lines(
         "back-c-" + SECOND, lambda text: [text[0], text[2], text[1], *text[3:]]
+    ),
+    "names of 250 letters": every(
+        rewritten(B2, "volume back snapshot t-2", "volume back snapshot t-2" + 250 * "x"),
+        each("engines", "back", backup_of("b-2", "t-2" + 250 * "x")),
     ),
     "b-1 is logged by the second Job too": says("back-c-" + SECOND, "Backup b-1 created for volume back snapshot t-1"),
     "the second Job logs a backup of the first one's snapshot": every(

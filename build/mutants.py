@@ -33,7 +33,7 @@ COLLECTION = Path("src", "ansible_collections", "longhorn", "qa")
 UTILS = Path("plugins", "module_utils")
 PACKAGES = ("_history", "_judge", "_longhorn")
 TESTS = Path("tests", "unit", "plugins", "module_utils", "_judge")
-QUICK = ("test_small_run.py", "test_verdict.py")
+SLOW = ("test_mutants.py", "test_properties.py", "test_recordings.py", "test_words.py")  # they judge recordings
 DATA = (Path("tests", "expected"), Path("tests", "recordings"))
 GOAL = 90.0
 
@@ -45,7 +45,7 @@ use_git_change_detection = false
 track_dependencies = false
 
 [tool.pytest.ini_options]
-pythonpath = ["mutants/src"]
+pythonpath = ["mutants/src", "."]
 """
 
 # What `mutmut run` does first: it has no command for that alone.
@@ -104,7 +104,7 @@ def _lay_out(*, keep: bool) -> None:
         for path in sorted(source.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
-    files |= {TESTS / name: ROOT / TESTS / name for name in ("conftest.py", *QUICK)}
+    files |= {TESTS / path.name: path for path in sorted((ROOT / TESTS).glob("*.py")) if path.name not in SLOW}
     origin = hashlib.sha256(SETTINGS.encode())
     for target, path in files.items():
         origin.update(f"{target} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -159,28 +159,11 @@ def _results() -> dict[str, str]:
 def _try(mutants: list[Mutant], *, children: int, minutes: float) -> None:
     (PLACE / "to-try.json").write_text(json.dumps([[item.name, item.key] for item in mutants]))
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTEST_ADDOPTS")}
-    env |= {
-        "PYTHONPATH": str(Path(__file__).parent),
-        "MUTANTS_CHILDREN": str(children),
-        "MUTANTS_MINUTES": str(minutes),
-    }
-    options = [
-        "-p",
-        "mutants_session",
-        "-p",
-        "no:cacheprovider",
-        "--import-mode=importlib",
-        "--assert=plain",
-        "--tb=native",
-        "-q",
-    ]
+    env |= {"PYTHONPATH": str(ROOT / "build"), "MUTANTS_CHILDREN": str(children), "MUTANTS_MINUTES": str(minutes)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "mutants_session", "-p", "no:cacheprovider"]
+    command += ["--import-mode=importlib", "--assert=plain", "--tb=native", str(TESTS)]
     before = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *(str(TESTS / name) for name in QUICK)],
-        cwd=PLACE,
-        env=env,
-        check=True,
-    )
+    subprocess.run(command, cwd=PLACE, env=env, check=True)
     took = time.monotonic() - before
     print(f"{len(mutants)} mutants in {took:.0f} s with {children} processes")
 

@@ -47,6 +47,7 @@ class Narrator:
         self._jobs: dict[str, _Job] = {}
         self._known: dict[str, set[str]] = {}  # snapshots by volume
         self._listed: set[str] = set()
+        self._older: set[str] = set()  # UIDs of Jobs from before the recording
 
     def lines(self, record: model.Record) -> list[str]:
         """What to show about this record; mostly nothing."""
@@ -92,7 +93,9 @@ class Narrator:
     def _job(self, record: model.ObjectSeen) -> list[str]:
         fact = objects.job(record.object)
         known, cells = self._jobs.get(fact.meta.uid), self._cells.get(fact.meta.owner_name)
-        if cells is None or (known is None and "jobs" not in self._listed):
+        if "jobs" not in self._listed:
+            self._older.add(fact.meta.uid)
+        if cells is None or fact.meta.uid in self._older:
             return []
         if known is None:
             number = 1 + sum(job.cells == cells for job in self._jobs.values())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -102,6 +103,10 @@ def test_jobs_from_before_are_not_told() -> None:
     fresh.lines(model.Start(number=1, at=BEGAN, subjects=SUBJECTS))
     old = model.ObjectSeen(number=2, at=BEGAN, kind="jobs", change="ADDED", object=job("v-c-1"), via="list")
     assert fresh.lines(old) == []
+    fresh.lines(model.ListDone(number=3, at=BEGAN, kind="jobs", resource_version="1"))
+    assert fresh.lines(replace(old, change="MODIFIED", via="watch")) == []
+    new = model.ObjectSeen(number=4, at=BEGAN, kind="jobs", change="ADDED", object=job("v-c-29455384"))
+    assert fresh.lines(new) == ["v: Job v-c-29455384 began, tick 03:04 (1/1)"]
     assert tale.seen("jobs", {"metadata": {}}) == []
 
 

@@ -14,11 +14,12 @@ from longhorn_qa_lab import paths
 from longhorn_qa_lab.commands import judging, labs, scenario
 from longhorn_qa_lab.longhorn import releases
 from longhorn_qa_lab.longhorn.bugs import BUGS
+from longhorn_qa_lab.stub import command as stub
 from longhorn_qa_lab.verdicts import BROKEN, STATUS, announce
 
 RELEASES = tuple(releases.RELEASES)
 _NONE = "none"
-_LAB_ERROR = 1
+_ERROR = 1
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,6 +44,7 @@ def build() -> argparse.ArgumentParser:
     _audit(commands.add_parser("audit", help="judge a folder of kubectl dumps and logs, or a live cluster"))
     _rejudge(commands.add_parser("rejudge", help="judge a saved history again"))
     _lab(commands.add_parser("lab", help="start, watch and stop labs"))
+    _stub(commands.add_parser("stub", help="make an engine image that refuses some commands", description=stub.TITLE))
     return parser
 
 
@@ -149,8 +151,13 @@ def _lab(lab: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="machine-readable")
 
 
+def _stub(parser: argparse.ArgumentParser) -> None:
+    stub.add_options(parser)
+    _action(parser, stub.run)
+
+
 def _action(parser: argparse.ArgumentParser, run: t.Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    parser.set_defaults(run=run, judges=False, status_on_error=_LAB_ERROR)
+    parser.set_defaults(run=run, judges=False, status_on_error=_ERROR)
     return parser
 
 

@@ -65,15 +65,25 @@ def swallowed(case: Case, invocation: Invocation) -> tuple[ArtefactKind, Evidenc
     if not invocation.seen.last.complete:
         return None
     error = error_of(case, invocation)
-    lacking = [kind for kind in made_kinds(case) if not invocation.made(kind)]
+    lacking = lacks(case, invocation)
     return (lacking[0], error) if error is not None and lacking else None
+
+
+def lacks(case: Case, invocation: Invocation) -> list[ArtefactKind]:
+    """What a Job was to make and is not known to have made."""
+    return [kind for kind in made_kinds(case) if not invocation.made(kind)]
 
 
 def error_of(case: Case, invocation: Invocation) -> Evidence | None:
     """The line by which a Job says that it could not go on with the volume; its exit status may say otherwise."""
+    return said(case, invocation, errors_of(case))
+
+
+def errors_of(case: Case) -> list[LogPattern]:
+    """Those lines, if the release has any."""
     profile = case.profile
     patterns = (*profile.warnings, *profile.creation_errors) if profile is not None else ()
-    return said(case, invocation, [pattern for pattern in patterns if pattern.level == "error"])
+    return [pattern for pattern in patterns if pattern.level == "error" and pattern.source == "job"]
 
 
 def made_kinds(case: Case) -> tuple[ArtefactKind, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import swallowed
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import errors_of, lacks, swallowed
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict, Finding, conclude
 
 ID = "job-succeeded"
@@ -41,3 +42,7 @@ def _complete(finding: Finding, case: Case, invocation: Invocation) -> None:
         kind, where = error
         text = f"Job {invocation.name} is Complete although it failed: it made no {kind} of volume {case.cell.volume}"
         finding.bad(text, where, invocation.evidence)
+    elif lacks(case, invocation) and errors_of(case):
+        for problem in log_problems(invocation):
+            text = f"whether Job {invocation.name} says that it failed is not known: {problem}"
+            finding.unclear(text, invocation.evidence, advice=grounds.advice_for("logs"))

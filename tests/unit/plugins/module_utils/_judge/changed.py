@@ -81,9 +81,12 @@ class Changed:
         seen = model.ObjectSeen(1, made.START, kind, t.cast(model.Change, change), document)
         self.records.insert(place + 1, seen)
 
-    def judge(self) -> Judgement:
-        records = tuple(replace(record, number=number) for number, record in enumerate(self.records, start=1))
-        history = model.History(records=records, logs=self.logs)
+    def judge(self, *, number: bool = True) -> Judgement:
+        """Numbered anew, or with the numbers that the records have."""
+        records = self.records
+        if number:
+            records = [replace(record, number=place) for place, record in enumerate(records, start=1)]
+        history = model.History(records=tuple(records), logs=self.logs)
         return judge(history, profiles=profile, ticks=every_five_minutes)
 
 

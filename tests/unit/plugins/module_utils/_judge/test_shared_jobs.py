@@ -296,3 +296,13 @@ def test_complete_although_it_failed(release: str, issue: str) -> None:
     assert bool(found.known_issue) == bool(issue)
     assert any(item.where.startswith("line ") for item in found.evidence)
     assert checks(judgement, BYSTANDER)["job-succeeded"].verdict == "pass", "its own was made"
+
+
+@pytest.mark.parametrize("release", ["v1.3.3", "v1.9.2", "v1.12.1"])
+def test_a_job_that_made_nothing_and_whose_log_is_lost_may_have_failed(release: str) -> None:
+    run = Run(release, "snapshot", VISIBLE, "patched-engine-image" if release == "v1.3.3" else "admission")
+    found = checks(changed(run, lambda h: h.drop_log("nightly-qa-3")))["job-succeeded"]
+    assert found.verdict == "inconclusive"
+    assert "whether Job nightly-qa-3 says that it failed is not known" in found.summary
+    found = checks(changed(Run(release, "snapshot"), lambda h: h.drop_log("nightly-qa-3")))["job-succeeded"]
+    assert found.verdict == "pass", "it made what it was to make"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
 
 Ticks = Callable[[str, datetime, datetime], tuple[datetime, ...]]
 
@@ -29,6 +29,7 @@ class Schedule:
     all: frozenset[datetime]
     due: tuple[datetime, ...]
     superseded: frozenset[datetime]
+    delayed: frozenset[datetime]  # of Jobs that had to wait for the one before
     uncertain: frozenset[datetime]  # so close to the end, or to a suspension, that the Job may just not have come yet
 
 
@@ -63,6 +64,7 @@ def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
         version=case.cronjobs[-1].last.meta.version,
         all=every,
         due=awake,
+        delayed=frozenset(item.tick for item in case.invocations if item.tick is not None and _delayed(case, item)),
         superseded=frozenset(tick for tick in awake if tick not in run and _superseded(case, tick)),
         uncertain=frozenset(t for t in awake if until - t < LATE or any(abs(edge - t) < LATE for edge in edges)),
     )
@@ -111,6 +113,15 @@ def _suspensions(case: Case) -> list[tuple[datetime, datetime | None]]:
 
 def _suspended(spans: Iterable[tuple[datetime, datetime | None]], tick: datetime) -> bool:
     return any(start <= tick and (stop is None or tick <= stop) for start, stop in spans)
+
+
+def _delayed(case: Case, late: Invocation) -> bool:
+    """Under Forbid a Job is made when the one before it is over, however long its tick was ago by then."""
+    made, tick = late.seen.first.meta.created, late.tick
+    if made is None or tick is None or made <= tick:
+        return False
+    before = [item.seen.last.ended for item in case.invocations if item.seen.added < late.seen.added]
+    return any(ended is not None and tick < ended <= made for ended in before)
 
 
 def _superseded(case: Case, tick: datetime) -> bool:

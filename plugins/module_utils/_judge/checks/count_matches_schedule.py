@@ -58,6 +58,10 @@ def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
             finding.bad(f"one tick has {len(names)} Jobs: {', '.join(names)}", where)
         elif tick not in schedule.all:
             finding.bad(f"Job {names[0]} is of a time that is not in the schedule {schedule.expression!r}", where)
+        elif tick in schedule.delayed:
+            finding.right.append(
+                f"the tick of {_shown(tick)} was delayed: its Job {names[0]} waited for the one before"
+            )
     missing = [tick for tick in schedule.due if tick not in by_tick]
     _without_job(finding, case, schedule, ticks=missing, where=where)
     finding.right.append(f"{len(by_tick)} ticks of {schedule.expression!r} have one Job each")
@@ -67,7 +71,7 @@ def _compare(finding: Finding, case: Case, schedule: Schedule) -> None:
 def _without_job(finding: Finding, case: Case, schedule: Schedule, *, ticks: list[datetime], where: Evidence) -> None:
     unseen = case.lacks("jobs", "cronjobs")
     for tick in ticks:
-        shown = tick.strftime("%Y-%m-%dT%H:%M:%SZ")
+        shown = _shown(tick)
         if tick in schedule.superseded:
             finding.right.append(f"the tick of {shown} was superseded: the Job before it still ran")
         elif tick in schedule.uncertain:
@@ -76,6 +80,10 @@ def _without_job(finding: Finding, case: Case, schedule: Schedule, *, ticks: lis
             finding.unclear(f"the tick of {shown} has no Job that was seen", where, advice=grounds.advice_for("jobs"))
         else:
             finding.bad(f"the tick of {shown} has no Job", where)
+
+
+def _shown(tick: datetime) -> str:
+    return tick.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
@@ -88,3 +96,5 @@ def _growth(finding: Finding, case: Case, kind: ArtefactKind) -> None:
             finding.bad(f"Job {item.invocation.name} added {len(item.artefacts)} {kind}s", *item.evidence)
         elif item.state in ("unknown", "none"):
             finding.unclear(item.text, *item.evidence, advice=grounds.advice_for("engine log"))
+        elif item.state == "skipped":
+            finding.right.append(f"the tick was skipped: {item.text}")

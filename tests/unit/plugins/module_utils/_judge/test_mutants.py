@@ -528,6 +528,22 @@ def test_one_change_changes_exactly_its_checks(
     assert found[name] == APPROVED.get(name), "if these words are meant, copy tests/output/texts.json to tests/expected"
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(outlives_the_next_tick, "03:11:00Z was delayed", id="a Job that waited"),
+        pytest.param(tick_superseded, "03:11:00Z was superseded", id="a later tick in its place"),
+    ],
+)
+def test_why_a_tick_has_no_job_of_its_own_minute_is_told_apart(change: Change, told: str, mutant: Make) -> None:
+    after = mutant("2020-06", (SNAP,))
+    change(after)
+    (check,) = [c for c in after.judge().checks if c.check == "count-matches-schedule"]
+    assert check.verdict == "pass"
+    assert told in check.summary
+    assert check.summary.count("was ") == 1
+
+
 def test_words_of_verdicts_that_pass_are_the_approved_ones(mutant: Make, found: dict[str, t.Any]) -> None:
     judgement = mutant("2020-06", (SNAP, BACK, CONTROL)).judge()
     found["untouched"] = {volume: said(judgement, volume, CHECKS) for volume in (SNAP, BACK, CONTROL)}

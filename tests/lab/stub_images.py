@@ -19,6 +19,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "longhornio/longhorn-engine:v1.0.1"
 ENGINE = "usr/local/bin/longhorn"
 FULL_NAME = f"docker.io/{NAME}"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
 
 # Answers as the engine does where it matters here, and shows what it was called with elsewhere.
 _STAND_IN = r"""#!/bin/sh
@@ -27,7 +28,7 @@ case "$*" in
         printf '{\n\t"clientVersion": {\n\t\t"version": "v1.0.1",\n\t\t"gitCommit": "@COMMIT@",\n'
         printf '\t\t"cliAPIVersion": 3\n\t},\n\t"serverVersion": null\n}\n'
         exit 0 ;;
-    *--help*) echo "NAME: ${0##*/}: help of $*"; exit 0 ;;
+    *--help*) echo "NAME: ${0##*/} ($0): help of $*"; exit 0 ;;
     --version) echo "${0##*/} version v1.0.1, @COMMIT@"; exit 0 ;;
 esac
 printf '<%s>' "$@"
@@ -171,17 +172,20 @@ class Packed:
     compressed: bool = True
 
     def into(self, made: Archive) -> dict[str, t.Any]:
-        config = made.blob(json.dumps(configuration(self.layers, self.architecture)).encode())
+        content = json.dumps(configuration(self.layers, self.architecture)).encode()
+        config = made.blob(content)
         packed = [gzip.compress(one) if self.compressed else one for one in self.layers]
         kind = "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if self.compressed else "")
         document = {
             "schemaVersion": 2,
-            "config": {"digest": config, "mediaType": "application/vnd.oci.image.config.v1+json", "size": 1},
+            "config": {"digest": config, "mediaType": _CONFIG, "size": len(content)},
             "layers": [{"digest": made.blob(one), "mediaType": kind, "size": len(one)} for one in packed],
         }
+        manifest = json.dumps(document).encode()
         return {
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "digest": made.blob(json.dumps(document).encode()),
+            "digest": made.blob(manifest),
+            "size": len(manifest),
             "annotations": dict(self.annotations),
         }
 

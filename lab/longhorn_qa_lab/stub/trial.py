@@ -87,8 +87,9 @@ def _refuses(trial: _Trial, name: str, words: str) -> None:
 
 def _lets_through(trial: _Trial, arguments: tuple[str, ...], *, stub: Stub, engine: Engine) -> None:
     def plain(text: bytes) -> bytes:
-        """Without what differs: times, the commit, and the name under which the stub has unpacked the engine."""
-        return _TIME.sub(b"", _UNPACKED.sub(b"longhorn", text)).replace(stub.commit.encode(), engine.commit.encode())
+        """Without what differs: times, the commit, and where the engine lies and under which name."""
+        same = _TIME.sub(b"", _UNPACKED.sub(b"longhorn", text)).replace(stub.commit.encode(), engine.commit.encode())
+        return same.replace(bytes(trial.stub.parent), bytes(trial.engine.parent))
 
     wanted = call(trial.engine, *arguments)
     seen = call(trial.stub, *arguments)

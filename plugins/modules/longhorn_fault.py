@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - longhorn.qa.common.release
   - longhorn.qa.common.owner
   - longhorn.qa.common.wait
+  - longhorn.qa.store
   - longhorn.qa.attributes
   - longhorn.qa.attributes.state
 options:
@@ -39,6 +40,8 @@ options:
         objects, from 1.2 on. It takes a ValidatingAdmissionPolicy where there is such a thing, and a ValidatingWebhook
         elsewhere.
       - With V(disable-snapshot-purge) it is Longhorn's setting of this name, from 1.5.4 on. This is for all volumes.
+      - With V(object-lock) the bucket keeps new objects for a day, whoever deletes them. Deleting succeeds all the
+        same, so no failure is seen anywhere. This is for the whole bucket, which has to be made for it.
     type: str
     choices:
       - engine-image
@@ -47,6 +50,7 @@ options:
       - backup-store
       - admission
       - disable-snapshot-purge
+      - object-lock
     required: true
   state:
     description:
@@ -164,15 +168,16 @@ hits:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, cell_options, longhorn_fault
+from ansible_collections.longhorn.qa.plugins.module_utils._module import (
+    argspec,
+    cell_options,
+    longhorn_fault,
+    store_options,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
 OWN: argspec.Spec = {
-    "type": {
-        "type": "str",
-        "required": True,
-        "choices": [one for one in cell_options.FAULT_TYPES if one != "object-lock"],
-    },
+    "type": {"type": "str", "required": True, "choices": cell_options.FAULT_TYPES},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "deletions": {"type": "list", "elements": "str", "choices": cell_options.FAULTS, "required": True},
     "volumes": {"type": "list", "elements": "str", "default": []},
@@ -189,7 +194,12 @@ OWN: argspec.Spec = {
 def main() -> None:
     """Options in, result or failure out."""
     spec = argspec.merged(
-        argspec.namespace_spec(), argspec.release_spec(), argspec.owner_spec(), argspec.wait_spec(), OWN
+        argspec.namespace_spec(),
+        argspec.release_spec(),
+        argspec.owner_spec(),
+        argspec.wait_spec(),
+        store_options.spec(),
+        OWN,
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     argspec.hide_secrets(module.no_log_values, module.params)

@@ -37,6 +37,7 @@ try:
     import boto3
     from botocore.awsrequest import AWSResponse
     from botocore.config import Config
+    from botocore.exceptions import ClientError
 
     HAS_BOTO3 = True
 except ImportError:
@@ -49,6 +50,9 @@ _SERVICE = re.compile(r"(?:(?P<scheme>https?)://)?(?:(?P<namespace>[^/:]+)/)?(?P
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _PERMISSIONS = {
     "ListObjectsV2": "s3:ListBucket", "GetObject": "s3:GetObject", "ListObjectVersions": "s3:ListBucketVersions",
+    "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
+    "PutBucketVersioning": "s3:PutBucketVersioning",
 }  # fmt: skip
 _NOT_SENT = frozenset({"authorization", "host", "user-agent", "accept-encoding", "content-length", "expect"})
 
@@ -71,6 +75,7 @@ class _Bucket:
     path: str
 
 
+_T = t.TypeVar("_T")
 _Ask = t.Callable[[t.Any, _Bucket, str], Iterator[StoredBackup]]
 
 
@@ -96,7 +101,25 @@ class S3Store:
         """What a bucket with versions still tells of backups that are gone; nothing where it keeps none."""
         return self._asked(self._gone, volumes)
 
+    def locked_days(self) -> int:
+        """For how many days new objects are kept whatever is deleted; 0 when they are not."""
+        return self._done(_locked_days)
+
+    def lock(self, days: int) -> None:
+        """Keeps new objects for so many days whatever is deleted; with 0 no more. What is there already is kept on."""
+        try:
+            self._done(lambda s3, bucket: _lock(s3, bucket, days))
+        except LonghornQAError as error:
+            error.problem = error.problem.replace("cannot be listed", "cannot lock objects")
+            error.advice = (
+                "Most stores can lock the objects only of a bucket that was made for it, and some only before use."
+            )
+            raise
+
     def _asked(self, ask: _Ask, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
+        return self._done(lambda s3, bucket: tuple(one for volume in volumes for one in ask(s3, bucket, volume)))
+
+    def _done(self, work: t.Callable[[t.Any, _Bucket], _T]) -> _T:
         bucket = bucket_of(self.location.target)
         if not HAS_BOTO3:
             raise MissingLibrary(
@@ -106,8 +129,7 @@ class S3Store:
         self._secret = self._read_secret()
         with tempfile.TemporaryDirectory(prefix="longhorn-qa-") as folder:
             try:
-                s3 = self._connected(bucket, Path(folder))
-                return tuple(one for volume in volumes for one in ask(s3, bucket, volume))
+                return work(self._connected(bucket, Path(folder)), bucket)
             except LonghornQAError:
                 raise
             except Exception as error:  # the S3 library's errors have many roots
@@ -239,6 +261,27 @@ class S3Store:
         return http.shorten(re.sub(r"X-Amz-[A-Za-z]+=[^&\s\"']+", "X-Amz-...", text).encode())
 
 
+def _locked_days(s3: t.Any, bucket: _Bucket) -> int:
+    try:
+        found = s3.get_object_lock_configuration(Bucket=bucket.name)["ObjectLockConfiguration"]
+    except ClientError as error:
+        if "ObjectLockConfigurationNotFound" in error.response["Error"]["Code"]:
+            return 0
+        raise
+    retention = (found.get("Rule") or {}).get("DefaultRetention") or {}
+    return int(retention.get("Days") or 0)
+
+
+def _lock(s3: t.Any, bucket: _Bucket, days: int) -> None:
+    """GOVERNANCE: who has the right to may still delete, so that a test bucket can be emptied afterwards."""
+    rule = {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}} if days else {}
+    if days:
+        s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object_lock_configuration(
+        Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **rule}
+    )
+
+
 def bucket_of(target: str) -> _Bucket:
     """The parts of an S3 backup target, or BadInput."""
     match = _TARGET.fullmatch(target)
@@ -313,6 +356,13 @@ class _Tunnel:
             if name.lower() not in _NOT_SENT
         }
         path = f"{self.prefix}{url.path}?{url.query}" if url.query else f"{self.prefix}{url.path}"
-        sent = http.Request(request.method, path, f"backup store {self.target}", headers=headers, any_status=True)
+        sent = http.Request(
+            request.method,
+            path,
+            f"backup store {self.target}",
+            headers=headers,
+            body=request.body or None,
+            any_status=True,
+        )
         answer = self.client.raw(sent)
         return AWSResponse(request.url, answer.status, dict(answer.headers), _Body(answer.body))

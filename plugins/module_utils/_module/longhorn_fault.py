@@ -20,7 +20,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.model import 
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.store_rules import Rule
-from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_engine_image, longhorn_volume
+from ansible_collections.longhorn.qa.plugins.module_utils._module import (
+    longhorn_engine_image,
+    longhorn_volume,
+    store_options,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures
 
 # In this order: Longhorn refuses the second while the first is true.  (facts 5.3, 10)
@@ -214,6 +218,23 @@ def _plain(rule: Rule) -> tuple[t.Any, ...]:
     return (rule.verb, rule.key, rule.status, rule.latency, rule.times)
 
 
+# -- the store keeps what is deleted
+
+
+def _object_lock(wish: _Wish) -> Outcome:
+    """New objects of the whole bucket are kept for a day; deleting them succeeds all the same, and frees nothing."""
+    store = store_options.source(wish.params.get("store"), client=wish.here.client, namespace=wish.here.namespace)
+    if store is None:
+        raise BadInput("store is needed for a fault of type object-lock", subject="fault object-lock")
+    wanted = 1 if wish.present else 0
+    if bool(store.locked_days()) == wish.present:
+        return Outcome()
+    if not wish.check_mode:
+        store.lock(wanted)
+    word = "keep new objects for a day" if wish.present else "keep new objects no more"
+    return Outcome((f"{word} in {store.target}",))
+
+
 # -- an engine image refuses
 
 
@@ -240,7 +261,7 @@ def _default_engine_image(wish: _Wish) -> Outcome:
     return Outcome(tuple(done["actions"]))
 
 
-_FOR_ALL = ("disable-snapshot-purge", "default-engine-image")
+_FOR_ALL = ("disable-snapshot-purge", "default-engine-image", "object-lock")
 _TYPES: Mapping[str, Callable[[_Wish], Outcome]] = {
     "engine-image": _engine_image,
     "patched-engine-image": _engine_image,
@@ -248,4 +269,5 @@ _TYPES: Mapping[str, Callable[[_Wish], Outcome]] = {
     "backup-store": _backup_store,
     "admission": _admission,
     "disable-snapshot-purge": _disable_snapshot_purge,
+    "object-lock": _object_lock,
 }

@@ -303,3 +303,25 @@ def test_a_target_without_a_secret_says_so() -> None:
     one = S3Store(t.cast(t.Any, Cluster()), Location(TARGET, "", "longhorn-system"))
     with pytest.raises(errors.BadInput, match="no credential Secret is named"):
         one.backups([VOLUME])
+
+
+def test_a_bucket_with_object_lock_keeps_what_is_deleted(server: Server) -> None:
+    client = writer(server)
+    client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    one = opened("s3://locked@us-east-1/", AWS_ENDPOINTS=server.url)
+    assert one.locked_days() == 0
+    for days in (1, 0, 1):
+        one.lock(days)
+        assert one.locked_days() == days
+    put(client, "kept", bucket="locked")
+    client.delete_object(Bucket="locked", Key=f"{FOLDER}backup_kept.cfg")
+    assert names(one.backups([VOLUME])) == []
+    assert names(one.deleted([VOLUME])) == ["kept"]
+
+
+def test_a_bucket_without_object_lock_says_so(server: Server) -> None:
+    server.refuses = lambda asked: asked[0] == "PUT"
+    one = opened(AWS_ENDPOINTS=server.url)
+    assert one.locked_days() == 0
+    with pytest.raises(errors.LonghornQAError, match=r"does not grant s3:Put.*a bucket that was made for it"):
+        one.lock(1)

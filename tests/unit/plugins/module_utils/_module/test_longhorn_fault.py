@@ -170,6 +170,48 @@ def test_a_rule_that_is_there_keeps_counting(api: t.Any) -> None:
     assert not run(api, "backup-store", deletions=["backup-delete"])["changed"]
 
 
+class Store:
+    """A bucket that can keep what is deleted."""
+
+    target = "s3://bucket@region/"
+
+    def __init__(self, days: int) -> None:
+        self.days = days
+
+    def locked_days(self) -> int:
+        return self.days
+
+    def lock(self, days: int) -> None:
+        self.days = days
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "check_mode", "after", "changed"),
+    [
+        pytest.param(0, "present", False, 1, True, id="locked"),
+        pytest.param(0, "present", True, 0, True, id="would be locked"),
+        pytest.param(7, "present", False, 7, False, id="locked longer than needed"),
+        pytest.param(1, "absent", False, 0, True, id="not locked any more"),
+        pytest.param(0, "absent", False, 0, False, id="was not locked"),
+    ],
+)
+def test_a_bucket_keeps_what_is_deleted(
+    api: t.Any, monkeypatch: pytest.MonkeyPatch, before: int, state: str, check_mode: bool, after: int, changed: bool
+) -> None:
+    api.longhorn(shape="1.5")
+    store = Store(before)
+    monkeypatch.setattr(longhorn_fault.store_options, "source", lambda *_a, **_k: store)
+    result = run(api, "object-lock", deletions=["backup-delete"], volumes=[], state=state, check_mode=check_mode)
+    assert (result["changed"], store.days) == (changed, after)
+    assert result["effects"] == {"backup-delete": "silent"}
+
+
+def test_without_a_store_there_is_nothing_to_lock(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    with pytest.raises(errors.BadInput, match="store is needed"):
+        run(api, "object-lock", deletions=["backup-delete"], volumes=[])
+
+
 @pytest.mark.parametrize(
     ("kind", "params", "told"),
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,6 +93,7 @@ class Case:
     loose: list[Artefact] = field(default_factory=list)  # made by one of several invocations, or before them
     older_snapshots: int = 0  # of this recurring job, before its first invocation
     older_backups: int = 0
+    clean_ups: dict[str, list[t.Any]] = field(default_factory=dict)  # by fault: what ``deletions`` has read
 
     @cached_property
     def judged(self) -> list[Invocation]:
@@ -104,11 +106,12 @@ class Case:
         return list(itertools.accumulate(ends, max))
 
     def forget(self) -> None:
-        """The lines of its logs are not going to be asked for again."""
+        """Its Jobs, with their pods and logs, are let go of: no other cell is going to ask for them."""
+        self.index.jobs.pop(self.cell.cronjob, None)
         for item in self.invocations:
+            self.index.pods.pop(item.uid, None)
             for attempt in item.attempts:
-                if attempt.log is not None:
-                    attempt.log.forget()
+                self.index.logs.pop((attempt.pod, attempt.number), None)
 
     def artefacts(self, kind: ArtefactKind) -> list[Artefact]:
         made = [artefact for item in self.invocations for artefact in item.made(kind)]
@@ -205,7 +208,7 @@ def _attempts(index: Index, pods: tuple[PodSeen, ...], logs: list[LogFile]) -> t
         name = pod.first.meta.name
         started = bool(pod.runs) or pod.restarts > 0
         for number in range(pod.restarts + 1 if started else 0):
-            run = pod.runs.get(number)
+            run = pod.run(number)
             exit_code = run.exit_code if run is not None else None
             found[(name, number)] = Attempt(name, number, exit_code, index.logs.get((name, number)))
     for log in logs:

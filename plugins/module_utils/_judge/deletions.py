@@ -51,7 +51,13 @@ def kind_of(fault: Fault) -> ArtefactKind:
 
 
 def clean_ups(case: Case, fault: Fault) -> list[CleanUp]:
-    """The judged invocations' deletions of one kind, in order."""
+    """The judged invocations' deletions of one kind, in order; read once, after the artefacts were given out."""
+    if fault not in case.clean_ups:
+        case.clean_ups[fault] = _clean_ups(case, fault)
+    return case.clean_ups[fault]
+
+
+def _clean_ups(case: Case, fault: Fault) -> list[CleanUp]:
     profile = case.profile
     if profile is None:
         return []

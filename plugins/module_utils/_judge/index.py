@@ -47,7 +47,7 @@ class LogFile:
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """All lines, kept until ``forget``: a service's log, which may be large, is better read with ``read``."""
+        """All lines, kept: a service's log, which may be large, is better read with ``read``."""
         if self._lines is None:
             self._lines = tuple(self.read())
         return self._lines
@@ -55,10 +55,6 @@ class LogFile:
     def read(self) -> Iterator[Line]:
         """The lines one by one."""
         return read_lines([self.files.get(self.path, b"")])
-
-    def forget(self) -> None:
-        """Nobody is going to ask for the lines soon."""
-        self._lines = self._by_volume = None
 
     def about(self, volume: str) -> Sequence[Line]:
         """The lines that may be about a volume: not those that name another one in a field."""
@@ -101,9 +97,13 @@ class JobSeen:
 class PodSeen:
     first: objects.PodFact
     restarts: int = 0
-    runs: dict[int, objects.ContainerRun] = field(default_factory=dict)
+    runs: tuple[objects.ContainerRun, ...] = ()
     version: int = 0
     deleted: bool = False
+
+    def run(self, attempt: int) -> objects.ContainerRun | None:
+        """One start of the container, as the newest status that tells of it shows it."""
+        return next((run for run in self.runs if run.attempt == attempt), None)
 
 
 @dataclass(slots=True)
@@ -287,9 +287,9 @@ class _Collector:
         seen.version = max(seen.version, fact.meta.version)
         seen.deleted = seen.deleted or record.change == "DELETED"
         for run in fact.runs:
-            before = seen.runs.get(run.attempt)
+            before = seen.run(run.attempt)
             if before is None or before.finished is None:
-                seen.runs[run.attempt] = run
+                seen.runs = (*(other for other in seen.runs if other is not before), run)
         self._stamp(fact.meta)
 
     def _event(self, record: model.ObjectSeen) -> None:
@@ -315,7 +315,7 @@ class _Collector:
         self._stamp(self.index.lives.take(record).meta)
 
     def finish(self) -> None:
-        """Everything that needs all records to have been seen."""
+        """Everything that needs all records to have been seen. What is arranged is let go of: memory is highest now."""
         index = self.index
         index.subjects, index.origin = self.starts[-1].subjects, self.starts[-1].origin
         until = 0 if self.starts[0].origin == "dump" else self.baseline_until
@@ -323,15 +323,19 @@ class _Collector:
             cronjob.baseline = cronjob.listed and cronjob.added_record < until
             cronjob.states = _changes(cronjob.states)
             index.cronjobs.setdefault(cronjob.first.meta.name, []).append(cronjob)
+        self.cronjob_by_uid.clear()
         for job in sorted(self.job_by_uid.values(), key=lambda item: (item.added, item.first.meta.name)):
             job.baseline = job.listed and job.added_record < until
             if job.first.meta.owner_kind == "CronJob":
                 index.jobs.setdefault(job.first.meta.owner_name, []).append(job)
+        self.job_by_uid.clear()
         for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.first.meta.version, item.first.meta.name)):
             if pod.first.meta.owner_kind == "Job":
                 index.pods.setdefault(pod.first.meta.owner_uid, []).append(pod)
+        self.pod_by_uid.clear()
         for event in sorted(self.event_by_uid.values(), key=lambda item: item.meta.version):
             index.events.setdefault(event.uid, []).append(event)
+        self.event_by_uid.clear()
         for engine in sorted(self.engine_facts, key=lambda item: item.meta.version):
             index.engines.setdefault(engine.volume, []).append(engine)
         for counts in index.executions.values():
@@ -342,8 +346,8 @@ class _Collector:
         index.clock = _rising(index.clock)
         holes = {gap.subject: gap for gap in reversed(index.gaps.get("logs", []))}  # the first of each
         damage = {text.partition(":")[0]: text for text in reversed(index.history.damage)}
-        for log in self.last_logs.values():
-            self._log(log, holes=holes, damage=damage.get(log.path, ""))
+        for path in list(self.last_logs):
+            self._log(self.last_logs.pop(path), holes=holes, damage=damage.get(path, ""))
         _place_engine_lines(index)
 
     def _watched(self) -> set[str]:
@@ -356,7 +360,7 @@ class _Collector:
     def _log(self, record: model.Log, *, holes: Mapping[str, model.Gap], damage: str) -> None:
         name = record.pod
         service = name.startswith(("longhorn-manager-", "instance-manager-"))
-        file = _log_file(record, self.closed_logs.get(record.path), self.index.history.logs, endless=service)
+        file = _log_file(record, self.closed_logs.pop(record.path, None), self.index.history.logs, endless=service)
         about_it = sorted((holes[key] for key in ("", name) if key in holes), key=lambda gap: gap.number)
         file.problem = file.problem or damage or (about_it[0].reason if about_it else "")
         if name.startswith("longhorn-manager-"):

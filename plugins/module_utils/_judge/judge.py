@@ -53,7 +53,7 @@ CHECKS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class InvocationSummary:
     """One invocation for a reader."""
 

@@ -138,7 +138,7 @@ def _job(case: Case, item: Invocation) -> Mark:
 
 def _attempt(item: Invocation, attempt: Attempt) -> Mark:
     pod = next((pod for pod in item.pods if pod.first.meta.name == attempt.pod), None)
-    run = pod.runs.get(attempt.number) if pod is not None else None
+    run = pod.run(attempt.number) if pod is not None else None
     start = (run.started if run else None) or _log_time(attempt, 0) or (_created(pod) or _began(item))
     end = (run.finished if run else None) or _log_time(attempt, -1) or start
     state: State = "unknown" if attempt.exit_code is None else "ok" if attempt.exit_code == 0 else "bad"

@@ -104,6 +104,7 @@ class BackupTargets:
             "conditions": decide.with_condition(old.get("conditions"), told, self._c.release.conditions),
             "ownerID": self._c.node,
         }
-        if status != old or not old.get("lastSyncedAt"):
+        looked = str(old.get("lastSyncedAt") or "")
+        if status != old or not looked or str(target["spec"].get("syncRequestedAt") or "") > looked:
             status["lastSyncedAt"] = now
         self._w.replace_status(world.BACKUP_TARGETS, target, status)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the modules' integration targets against one lab, each as a playbook run of its own.
+"""Runs the modules' integration targets against labs, each as a playbook run of its own.
 
     build/integration.py                       all targets
     build/integration.py job_trigger ...       these
+    build/integration.py --longhorn RELEASE    against a lab with this release only
     build/integration.py --kubeconfig FILE     against a cluster that is there already, the lab for instance
 
 A target is ``tests/integration/targets/<name>/tasks/main.yml``: it makes what it needs, and removes it
-whatever happens.
+whatever happens. All targets run in a lab with the oldest release; those whose requests depend on the shape of
+Longhorn's API name further ones in their file ``releases``, one a line, and run in a lab of each.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ TARGETS = ROOT / "tests" / "integration" / "targets"
 PLAYBOOK = ROOT / "tests" / "integration" / "target.yml"
 LABS = ROOT / ".state" / "labs"
 LAB = "integration"
+OLDEST = "2020-06"
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,28 @@ def run_target(name: str, *, kubeconfig: Path, release: str) -> Case:
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     seconds = time.monotonic() - started
-    print(f"{'ok' if done.returncode == 0 else 'FAILED':<7} {seconds:6.1f} s  {name}", flush=True)
+    told = name if release == OLDEST else f"{name} ({release})"
+    print(f"{'ok' if done.returncode == 0 else 'FAILED':<7} {seconds:6.1f} s  {told}", flush=True)
     if done.returncode:
         print(done.stdout + done.stderr, flush=True)
-    return Case(name, seconds, (done.stdout + done.stderr) if done.returncode else "")
+    return Case(told, seconds, (done.stdout + done.stderr) if done.returncode else "")
+
+
+def further_releases(name: str) -> list[str]:
+    """The releases of other shapes that a target names."""
+    path = TARGETS / name / "releases"
+    return path.read_text(encoding="utf-8").split() if path.is_file() else []
+
+
+def plan(chosen: list[str], *, release: str | None) -> dict[str, list[str]]:
+    """The targets to run, by the release of the lab they run in."""
+    if release:
+        return {release: chosen}
+    planned = {OLDEST: chosen}
+    for name in chosen:
+        for further in further_releases(name):
+            planned.setdefault(further, []).append(name)
+    return planned
 
 
 def write_junit(path: Path, cases: list[Case]) -> None:
@@ -88,7 +109,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--kubeconfig", type=Path)
-    parser.add_argument("--longhorn", default="2020-06")
+    parser.add_argument("--longhorn", metavar="RELEASE")
     parser.add_argument("--junit-xml", type=Path)
     return parser.parse_args()
 
@@ -101,11 +122,14 @@ def main() -> int:
         print(f"integration: no such target: {', '.join(unknown) or 'none at all'}; there are: {', '.join(known)}")
         return 2
     chosen = args.targets or known
+    cases = []
     if args.kubeconfig:
-        cases = [run_target(name, kubeconfig=args.kubeconfig, release=args.longhorn) for name in chosen]
+        release = args.longhorn or OLDEST
+        cases = [run_target(name, kubeconfig=args.kubeconfig, release=release) for name in chosen]
     else:
-        with lab(args.longhorn) as kubeconfig:
-            cases = [run_target(name, kubeconfig=kubeconfig, release=args.longhorn) for name in chosen]
+        for release, names in plan(chosen, release=args.longhorn).items():
+            with lab(release) as kubeconfig:
+                cases += [run_target(name, kubeconfig=kubeconfig, release=release) for name in names]
     if args.junit_xml:
         write_junit(args.junit_xml, cases)
     return 1 if any(case.failure for case in cases) else 0

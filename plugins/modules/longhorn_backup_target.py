@@ -7,15 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: longhorn_backup_target
-short_description: Set Longhorn's backup target
+short_description: Set Longhorn's backup targets
 version_added: 0.1.0
 author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
-  - Sets the address of the backup target and the name of the Secret with its credentials, and waits until Longhorn's
-    manager can list what is stored there.
-  - The Secret is checked first, so that a missing key is told by its name. Its values are never shown.
-  - On the releases supported so far the target is two settings, which are written through the manager's REST API.
+  - Sets the address of a backup target and the name of the Secret with its credentials, and waits until Longhorn's
+    manager can use it.
+  - The Secret is checked first, so that a missing key, or white space around a value, is told by the key's name. Its
+    values are never shown.
+  - Up to Longhorn 1.7 there is one target, made of settings, which are written through the manager's REST API. Since
+    1.8 each target is an object, and what Longhorn's webhook refuses is asked for first by a dry run, in check mode
+    too.
+  - Up to 1.1 a target counts as usable when the manager can list what is stored there; since 1.2 when the manager has
+    looked at it and calls it available.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
@@ -24,9 +29,15 @@ extends_documentation_fragment:
   - longhorn.qa.attributes
   - longhorn.qa.attributes.state
 options:
+  name:
+    description:
+      - Name of the target. Others than V(default) need Longhorn 1.8.
+    type: str
+    default: default
   url:
     description:
-      - Address of the target, C(s3://<bucket>@<region>/<path>) or C(nfs://<host>:/<export>).
+      - Address of the target, C(s3://<bucket>@<region>/<path>) or C(nfs://<host>:/<export>), and since Longhorn 1.5
+        C(cifs://<host>/<share>) or C(azblob://<container>@<suffix>/<path>).
       - For MinIO any region will do.
       - Required with O(state=present).
     type: str
@@ -34,16 +45,29 @@ options:
   credential_secret:
     description:
       - Name of a Secret in O(namespace) with the keys C(AWS_ACCESS_KEY_ID) and C(AWS_SECRET_ACCESS_KEY), and
-        C(AWS_ENDPOINTS) for a store that is not Amazon's.
+        C(AWS_ENDPOINTS) for a store that is not Amazon's; with C(CIFS_USERNAME) and C(CIFS_PASSWORD), or with
+        C(AZBLOB_ACCOUNT_NAME) and C(AZBLOB_ACCOUNT_KEY), for the other kinds.
       - Required for V(s3://) targets.
     type: str
     default: ""
+  poll_interval:
+    description:
+      - Every how many seconds the manager looks into the store; V(0) means never.
+      - If not given, it stays what it is, or is 300 for a new target.
+    type: int
   state:
     description:
-      - With V(absent) Longhorn has no backup target any more. What is stored there stays.
+      - With V(absent) Longhorn has no such backup target any more. What is stored there stays.
+      - The target V(default) stays as an object without an address, because Longhorn does not let it go.
     type: str
     choices: [present, absent]
     default: present
+  run_id:
+    description:
+      - A target with another name than V(default) gets the label C(longhorn.qa/run-id) with this value when it is
+        made, and one without it is left alone, and the module fails. The default one stands in the run's journal.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -66,6 +90,16 @@ backup_target:
   returned: success
   type: dict
   contains: &target
+    name:
+      description: Its name.
+      returned: success
+      type: str
+      sample: default
+    poll_interval:
+      description: Every how many seconds the manager looks into the store.
+      returned: success
+      type: int
+      sample: 300
     url:
       description: Its address; empty when there is none.
       returned: success
@@ -87,7 +121,7 @@ actions:
   type: list
   elements: str
   sample:
-    - set the backup target to s3://longhorn@us-east-1/
+    - set the backup target's address to s3://longhorn@us-east-1/
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -95,16 +129,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_backup_target
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
+OWN: argspec.Spec = {
+    "name": {"type": "str", "default": "default"},
+    "url": {"type": "str", "default": ""},
+    "credential_secret": {"type": "str", "default": "", "no_log": False},
+    "poll_interval": {"type": "int"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
 
 def main() -> None:
     """Options in, result or failure out."""
-    own: argspec.Spec = {
-        "url": {"type": "str", "default": ""},
-        "credential_secret": {"type": "str", "default": "", "no_log": False},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    }
+    common = (argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec())
     module = AnsibleModule(
-        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), own),
+        argument_spec=argspec.merged(*common, OWN),
         required_if=[("state", "present", ["url"])],
         supports_check_mode=True,
     )

@@ -27,7 +27,17 @@ options:
       - What to return.
     type: list
     elements: str
-    choices: [release, nodes, engine_images, volumes, settings, recurring_jobs, backups, all]
+    choices:
+      - release
+      - nodes
+      - engine_images
+      - volumes
+      - settings
+      - recurring_jobs
+      - snapshots
+      - backups
+      - backup_targets
+      - all
     default: [release]
 """
 
@@ -76,17 +86,48 @@ settings:
   type: dict
   sample: {"backup-target": "s3://longhorn@us-east-1/"}
 recurring_jobs:
-  description: The recurring jobs of all volumes, as returned by M(longhorn.qa.longhorn_recurring_job).
+  description:
+    - The recurring jobs, as returned by M(longhorn.qa.longhorn_recurring_job), with the name of the CronJob.
+    - Up to Longhorn 1.1 one for each volume's job; since 1.2 one for each job, with all volumes that it runs for, by
+      their labels of the job or of its groups.
   returned: with the subset V(recurring_jobs)
   type: list
   elements: dict
-  sample: [{"volume": "test-1", "name": "c-yxam34", "task": "snapshot", "cronjob": "test-1-c-yxam34-c"}]
+  sample: [{"volumes": ["test-1"], "name": "c-yxam34", "task": "snapshot", "cronjob": "test-1-c-yxam34-c"}]
+snapshots:
+  description:
+    - The snapshots of all volumes; objects since Longhorn 1.3, before what the engines tell, which is of attached
+      volumes.
+    - One with C(deleting) waits for Longhorn to delete it, one with C(removed) for the next purge.
+  returned: with the subset V(snapshots)
+  type: list
+  elements: dict
+  sample:
+    - name: c-yxam34-c137b15c
+      volume: test-1
+      created: "2026-11-23T08:00:00Z"
+      labels: {"RecurringJob": "c-yxam34"}
+      user_created: true
+      removed: false
+      ready: true
+      error: ""
+      deleting: false
 backups:
-  description: The backups in the backup target; none if no target is set.
+  description:
+    - The backups in the backup targets; none if no target is set. State, error, target and C(deleting) are told by
+      objects, which there are since Longhorn 1.2.
   returned: with the subset V(backups)
   type: list
   elements: dict
-  sample: [{"name": "backup-6356dc9c6d8747e7", "volume": "test-1", "snapshot": "c-yxam34-c137b15c"}]
+  sample: [{"name": "backup-6356dc9c6d8747e7", "volume": "test-1", "state": "Completed"}]
+backup_targets:
+  description:
+    - The backup targets, as returned by M(longhorn.qa.longhorn_backup_target), and whether the manager finds each
+      available, which it tells since Longhorn 1.2.
+  returned: with the subset V(backup_targets)
+  type: list
+  elements: dict
+  sample: [{"name": "default", "url": "s3://longhorn@us-east-1/", "available": true}]
 """
 
 from ansible.module_utils.basic import AnsibleModule

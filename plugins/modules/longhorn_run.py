@@ -15,8 +15,10 @@ description:
   - With O(state=present) it notes the settings of Longhorn that a run may change, in a ConfigMap of Longhorn's
     namespace (the journal). A journal that exists is left as it is, so that it always tells the state before the run.
     While the journal of another run is there it refuses, because the two would put back each other's settings.
-  - With O(state=absent) it deletes the run's volumes and with them its recurring jobs, puts the settings back, deletes
-    the run's backups, engine images, backup store, Secrets and namespace, and waits until nothing of it is left.
+    M(longhorn.qa.longhorn_setting) adds to it.
+  - With O(state=absent) it puts the settings back, deletes the run's recurring jobs, volumes, backups, engine images,
+    backup targets, backup store, Secrets and namespace, and waits until nothing of it is left, on Longhorn 1.2 and
+    later also no Snapshot, Backup or VolumeAttachment object.
   - Only what carries the label C(longhorn.qa/run-id) of the run, or stands in its journal, is ever touched.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options

@@ -74,6 +74,14 @@ options:
         image.
     type: str
     default: ""
+  recurring_job_groups:
+    description:
+      - The groups of recurring jobs that the volume is in, since Longhorn 1.2; it leaves all others. If not given,
+        they stay as they are.
+      - Longhorn puts a volume that has no job and no group into the group V(default), and takes it out again when it
+        likes, so this one is left to it unless it is named.
+    type: list
+    elements: str
   disable_frontend:
     description:
       - Attach without a frontend (maintenance mode). Snapshots and backups work, and the node needs no iSCSI.
@@ -161,11 +169,17 @@ volume:
       type: str
       sample: healthy
     recurring_jobs:
-      description: Its recurring jobs.
+      description: Its recurring jobs; since Longhorn 1.2 only their names, without those of its groups.
       returned: success
       type: list
       elements: dict
       sample: []
+    recurring_job_groups:
+      description: The groups of recurring jobs it is in; none up to Longhorn 1.1.
+      returned: success
+      type: list
+      elements: str
+      sample: [default]
 actions:
   description: What was done, or would be done in check mode, one sentence each.
   returned: success
@@ -188,6 +202,7 @@ OWN: argspec.Spec = {
     "frontend": {"type": "str", "choices": ["blockdev", "iscsi"]},
     "engine_image": {"type": "str", "default": ""},
     "node": {"type": "str", "default": ""},
+    "recurring_job_groups": {"type": "list", "elements": "str"},
     "disable_frontend": {"type": "bool"},
     "snapshots": {"type": "list", "elements": "str", "default": []},
 }

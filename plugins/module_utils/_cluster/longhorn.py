@@ -16,11 +16,18 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import ApiFailure, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, shape
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.artefacts import (
+    Backup,
+    Snapshot,
+    snapshots_of_engine,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.attachment import tickets_of
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.backup_target import BackupTarget, TargetObject
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.conditions import condition
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import EngineImage
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import CronJob
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job_object import JobObject
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.setting import Setting
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.shape import Shape
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
 
@@ -87,6 +94,10 @@ class LonghornObjects:
         """All settings by name."""
         items = self._client.list(self.kind("settings"), namespace=self._namespace).items
         return {str(item["metadata"]["name"]): str(item.get("value") or "") for item in items}
+
+    def setting_object(self, name: str) -> Setting | None:
+        """One setting; None when this release has none of that name."""
+        return self._find(self.kind("settings"), name, Setting.from_object)
 
     def setting(self, name: str) -> str:
         """One setting's value; empty when it is not there."""
@@ -164,15 +175,52 @@ class LonghornObjects:
         """All recurring jobs, where they are objects."""
         return self._list(self.kind("recurringjobs"), JobObject.from_object)
 
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """All snapshots, by volume and name: objects since 1.3, before what the engines tell."""
+        if self.shape.snapshot_objects:
+            found = self._list(self.kind("snapshots"), Snapshot.from_object)
+        else:
+            found = tuple(one for told in self._list(self.kind("engines"), snapshots_of_engine) for one in told)
+        return tuple(sorted(found, key=lambda one: (one.volume, one.name)))
+
+    def backups(self) -> tuple[Backup, ...]:
+        """All Backup objects, since 1.2, by volume and name."""
+        found = self._list(self.kind("backups"), Backup.from_object)
+        return tuple(sorted(found, key=lambda one: (one.volume, one.name)))
+
+    def backup_target_settings(self) -> BackupTarget | None:
+        """The backup target as settings have it, up to 1.7; None since."""
+        url = self.setting_object(names.BACKUP_TARGET_SETTING)
+        if url is None:
+            return None
+        interval = self.setting(names.BACKUP_POLL_SETTING)
+        return BackupTarget(
+            url=url.value,
+            credential_secret=self.setting(names.BACKUP_SECRET_SETTING),
+            poll_interval=int(interval) if interval.isdigit() else None,
+        )
+
+    def backup_target(self, name: str) -> TargetObject | None:
+        """One BackupTarget object, since 1.2."""
+        return self._find(self.kind("backuptargets"), name, TargetObject.from_object)
+
+    def backup_targets(self) -> tuple[TargetObject, ...]:
+        """All BackupTarget objects, since 1.2."""
+        return self._list(self.kind("backuptargets"), TargetObject.from_object)
+
     def backup_target_url(self) -> str:
         """The default backup target's address: a setting up to 1.7, an object since; empty when none is set."""
-        document = self._client.find(self.kind("settings"), names.BACKUP_TARGET_SETTING, namespace=self._namespace)
-        if document is not None:
-            return str(document.get("value") or "")
-        if not self.shape.backup_objects:
-            return ""
-        found = self._client.find(self.kind("backuptargets"), names.DEFAULT_BACKUP_TARGET, namespace=self._namespace)
-        return str(((found or {}).get("spec") or {}).get("backupTargetURL") or "")
+        setting = self.setting_object(names.BACKUP_TARGET_SETTING)
+        if setting is not None or not self.shape.backup_objects:
+            return setting.value if setting else ""
+        found = self.backup_target(names.DEFAULT_BACKUP_TARGET)
+        return found.target.url if found else ""
+
+    def backup_volumes(self) -> dict[str, str]:
+        """The volumes that have backups, by the names of their BackupVolume objects; the two differ since 1.8."""
+        found = self._client.list(self.kind("backupvolumes"), namespace=self._namespace).items
+        own = {str(item["metadata"]["name"]): item.get("spec") or {} for item in found}
+        return {name: str(spec.get("volumeName") or name) for name, spec in own.items()}
 
     def mark(self, plural: str, name: str, *, run_id: str) -> None:
         """Puts a run's mark on an object that this run has just made."""

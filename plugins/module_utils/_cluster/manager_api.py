@@ -13,7 +13,6 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http
@@ -24,34 +23,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     NotFound,
     Refused,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.artefacts import Backup
 
 SERVICE = "longhorn-backend"
 PORT = 9500
 _NOBODY = re.compile(r"no endpoints available|error trying to reach service|connection refused|dial tcp", re.I)
-
-
-@dataclass(frozen=True)
-class Backup:
-    """One backup as the manager lists it."""
-
-    name: str
-    url: str
-    volume: str
-    snapshot: str
-    created: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_answer(cls, answer: Mapping[str, t.Any]) -> Backup:
-        """From an element of the action backupList."""
-        return cls(
-            name=str(answer.get("name", "")),
-            url=str(answer.get("url", "")),
-            volume=str(answer.get("volumeName", "")),
-            snapshot=str(answer.get("snapshotName", "")),
-            created=str(answer.get("created", "")),
-            labels=dict(answer.get("labels") or {}),
-        )
 
 
 class ManagerApi:

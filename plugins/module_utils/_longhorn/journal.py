@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, setting
 
-# In the order in which they are put back: snapshots that wait for their purge go first, then backups, which are deleted
-# by the default engine image, from the store that is set.
+# Noted when a run is opened, where the release has them, in the order in which they are put back: snapshots that wait
+# for their purge go first, then backups, which are deleted by the default engine image, from the store that is set.
 KEPT_SETTINGS = (
     names.DISABLE_PURGE_SETTING,
     names.AUTO_CLEANUP_SETTING,
     names.DEFAULT_ENGINE_IMAGE_SETTING,
     names.BACKUP_SECRET_SETTING,
     names.BACKUP_TARGET_SETTING,
+    names.BACKUP_POLL_SETTING,
 )
-OF_FAULTS = KEPT_SETTINGS[:2]
-OF_STORE = (names.BACKUP_SECRET_SETTING, names.BACKUP_TARGET_SETTING)
+OF_STORE = KEPT_SETTINGS[-3:]
+LATE = (names.DEFAULT_ENGINE_IMAGE_SETTING, *OF_STORE)  # all others are put back before anything is removed
 SELECTOR = "longhorn.qa/journal=true"
 _PREFIX = "longhorn-qa-"
 
@@ -34,13 +35,23 @@ class JournalError(ValueError):
 
 @dataclass(frozen=True)
 class Journal:
-    """The settings as they were, and where the run makes things."""
+    """The settings and backup targets as they were, and where the run makes things."""
 
     run_id: str
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)  # in the order in which they were noted
+    backup_targets: Mapping[str, Mapping[str, t.Any]] = field(default_factory=dict)  # objects, since 1.8
     volumes: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()  # what kinds of them the run makes
+
+    def with_setting(self, name: str, value: str) -> Journal:
+        """One more setting as it was; the first note of it stands."""
+        return self if name in self.settings else replace(self, settings={**self.settings, name: value})
+
+    @property
+    def early(self) -> tuple[str, ...]:
+        """The settings to put back before anything is removed."""
+        return tuple(name for name in self.settings if name not in LATE)
 
 
 def journal_name(run_id: str) -> str:
@@ -50,8 +61,13 @@ def journal_name(run_id: str) -> str:
 
 def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
     """The ConfigMap that holds the journal."""
-    data = {"settings": dict(journal.settings), "volumes": journal.volumes, "namespaces": journal.namespaces}
-    data |= {"faults": journal.faults}
+    data: dict[str, t.Any] = {
+        "settings": dict(journal.settings),
+        "backup_targets": {name: dict(target) for name, target in journal.backup_targets.items()},
+        "volumes": journal.volumes,
+        "namespaces": journal.namespaces,
+        "faults": journal.faults,
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -60,7 +76,7 @@ def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
             "namespace": namespace,
             "labels": {names.RUN_ID_LABEL: journal.run_id, **dict([SELECTOR.split("=")])},
         },
-        "data": {key: json.dumps(value, sort_keys=True) for key, value in data.items()},
+        "data": {key: json.dumps(value) for key, value in data.items()},
     }
 
 
@@ -69,10 +85,13 @@ def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
     metadata, data = document.get("metadata") or {}, document.get("data") or {}
     if not names.owned_by_run(metadata.get("labels") or {}, run_id):
         raise JournalError(f"it lacks the label {names.RUN_ID_LABEL}={run_id}")
-    settings = _parsed(data, "settings", dict)
+    settings, targets = _parsed(data, "settings", dict), _parsed(data, "backup_targets", dict)
+    if not all(isinstance(target, dict) for target in targets.values()):
+        raise JournalError("its key backup_targets does not hold JSON objects only")
     return Journal(
         run_id=run_id,
         settings={str(name): str(value) for name, value in settings.items()},
+        backup_targets={str(name): dict(target) for name, target in targets.items()},
         volumes=tuple(map(str, _parsed(data, "volumes", list))),
         namespaces=tuple(map(str, _parsed(data, "namespaces", list))),
         faults=tuple(map(str, _parsed(data, "faults", list))),
@@ -80,11 +99,14 @@ def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
 
 
 def to_restore(journal: Journal, now: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The settings that are not as they were, with their old values, in the order to put them back."""
+    """The settings that are not as they were, with their old values, in the order to put them back.
+
+    First what was noted last, because Longhorn refuses some values while others are set; then what is noted always.
+    """
+    later = [name for name in journal.settings if name not in KEPT_SETTINGS]
+    order = [*reversed(later), *(name for name in KEPT_SETTINGS if name in journal.settings)]
     return [
-        (name, journal.settings[name])
-        for name in KEPT_SETTINGS
-        if name in journal.settings and now.get(name, "") != journal.settings[name]
+        (name, journal.settings[name]) for name in order if not setting.same(now.get(name, ""), journal.settings[name])
     ]
 
 

@@ -12,13 +12,16 @@ from collections.abc import Mapping
 
 RUN_ID_LABEL = "longhorn.qa/run-id"
 VOLUME_LABEL = "longhornvolume"  # of engines, replicas, snapshots, and CronJobs up to release 1.1
+BACKUP_VOLUME_LABEL = "backup-volume"  # of backups, since 1.2
 DEFAULT_ENGINE_IMAGE_SETTING = "default-engine-image"
 BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name
+BACKUP_POLL_SETTING = "backupstore-poll-interval"
 DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 DISABLE_PURGE_SETTING = "disable-snapshot-purge"  # since 1.5.4
 AUTO_CLEANUP_SETTING = "auto-cleanup-system-generated-snapshot"
+BACKUP_POLL_SETTING = "backupstore-poll-interval"
 DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 LONGEST_VOLUME_NAME = 40

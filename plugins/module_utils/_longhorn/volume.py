@@ -26,6 +26,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.plan import 
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import RecurringJob
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job_object import (
+    group_steps,
+    groups_of,
+    jobs_of,
+)
 
 FRONTENDS = ("blockdev", "iscsi")
 _UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -118,7 +123,9 @@ class Volume:
             "disable_frontend": self.disable_frontend,
             "state": self.state,
             "robustness": self.robustness,
-            "recurring_jobs": [job.summary() for job in self.recurring_jobs],
+            "recurring_jobs": [job.summary() for job in self.recurring_jobs]
+            or [{"name": job} for job in jobs_of(self.labels)],
+            "recurring_job_groups": list(groups_of(self.labels)),
         }
 
 
@@ -134,6 +141,7 @@ class Desired:
     engine_image: str = ""
     node: str = ""
     disable_frontend: bool | None = None
+    groups: tuple[str, ...] | None = None  # of recurring jobs
     run_id: str = ""
 
     def body(self) -> dict[str, t.Any]:
@@ -160,6 +168,7 @@ class Surroundings:
     default_image: str
     images: Mapping[str, EngineImage] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    groups_known: bool = True  # this release has groups of recurring jobs
 
 
 def plan(existing: Volume | None, desired: Desired, around: Surroundings) -> Plan:
@@ -177,12 +186,15 @@ def plan(existing: Volume | None, desired: Desired, around: Surroundings) -> Pla
         _refuse_unchangeable(existing, desired)
     elif not desired.size:
         raise InvalidRequest(f"volume {desired.name} does not exist yet, so size is needed to create it")
+    if desired.groups is not None and not around.groups_known:
+        raise InvalidRequest(f"volume {desired.name}: groups of recurring jobs need Longhorn 1.2 or later")
     steps = _Steps(existing, desired, around)
     steps.create()
+    steps.groups()
     steps.detach_first()
     steps.upgrade()
     steps.attach()
-    return Plan(before=before, after=steps.after, steps=tuple(steps.steps), missing=tuple(steps.missing))
+    return Plan(before=steps.before, after=steps.after, steps=tuple(steps.steps), missing=tuple(steps.missing))
 
 
 class _Steps:
@@ -196,7 +208,7 @@ class _Steps:
         self.missing: list[str] = []
         self.attached = existing is not None and bool(existing.node)
         self.image = (existing.engine_image or existing.current_image) if existing else around.default_image
-        self.after = _shown(existing)
+        self.before, self.after = _shown(existing), _shown(existing)
 
     def create(self) -> None:
         """A volume that is not there is made with the default engine image, detached."""
@@ -208,6 +220,16 @@ class _Steps:
             "state": "detached", "size": desired.size, "engine_image": self.image, "node": "",
             "disable_frontend": False,
         }  # fmt: skip
+
+    def groups(self) -> None:
+        """Into the groups of recurring jobs that are wanted, and out of all others."""
+        wanted, labels = self.desired.groups, self.existing.labels if self.existing else {}
+        if wanted is None:
+            return
+        self.before |= {"recurring_job_groups": sorted(groups_of(labels))}
+        steps = group_steps(self.desired.name, labels, wanted)
+        self.steps += steps
+        self.after |= {"recurring_job_groups": sorted(wanted) if steps else sorted(groups_of(labels))}
 
     def detach_first(self) -> None:
         """To move it, to change its frontend, or because that is what is wanted."""

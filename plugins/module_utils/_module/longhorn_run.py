@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opens a run in the cluster, and takes it down again without a trace.
 
-Taking down only ever touches what carries the run's label or stands in its journal. The order matters: volumes first
-(nothing starts any more), then the default engine image (it deletes backups), then backups, then the backup target, and
-only then what the target and the images were made of.
+Taking down only ever touches what carries the run's label or stands in its journal. The order matters: faults and
+settings first, so that deletions work again, then recurring jobs and volumes (nothing starts any more), then the
+default engine image (it deletes backups), then backups, then the backup target, and only then what the target and the
+images were made of.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
     BadInput,
-    Conflict,
     LonghornQAError,
     NotFound,
     Refused,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
     SYSTEM,
     Clock,
@@ -32,9 +34,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting impor
     pending,
     wait_for,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import backup_target, names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import journal as journals
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, store_rules
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal, JournalError
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
+from ansible_collections.longhorn.qa.plugins.module_utils._module import run_journal
 
 # What a run makes in ordinary namespaces, by the order of removal; its journal is such an object too, and goes last.
 _PLAIN = (kinds.DEPLOYMENTS, kinds.SERVICES, kinds.SECRETS)
@@ -65,6 +68,11 @@ class _Place:
     run_id: str
     check_mode: bool
 
+    @cached_property
+    def objects(self) -> LonghornObjects:
+        """Longhorn's objects, in the shape they have here."""
+        return LonghornObjects(self.client, self.namespace)
+
     @property
     def manager(self) -> t.Any:
         """Longhorn's own API, through the API server."""
@@ -72,31 +80,24 @@ class _Place:
 
     def journal(self) -> Journal | None:
         """The run's journal, if it was opened."""
-        name = journals.journal_name(self.run_id)
-        found = self.client.find(kinds.CONFIGMAPS, name, namespace=self.namespace)
-        if found is None:
-            return None
-        try:
-            return journals.from_config_map(found, self.run_id)
-        except JournalError as error:
-            raise Conflict(
-                f"this is not the journal of run {self.run_id}: {error}", subject=f"ConfigMap {self.namespace}/{name}",
-                advice="Choose another run id, or look at it and remove it by hand.",
-            ) from error  # fmt: skip
+        return run_journal.find(self.client, self.namespace, self.run_id)
 
     def settings(self) -> dict[str, str]:
-        """The settings a run may change, as they are."""
-        try:
-            found = self.client.list(kinds.SETTINGS, namespace=self.namespace).items
-        except NotFound:  # not even the kind
-            found = ()
-        values = {str(item["metadata"]["name"]): str(item.get("value") or "") for item in found}
+        """All settings, as they are."""
+        values = self.objects.settings()
         if names.DEFAULT_ENGINE_IMAGE_SETTING not in values:
             raise NotFound(
                 "Longhorn has no settings there", subject=f"namespace {self.namespace}",
                 expected=f"setting {names.DEFAULT_ENGINE_IMAGE_SETTING}", advice="Is Longhorn installed and running?",
             )  # fmt: skip
-        return {name: values[name] for name in journals.KEPT_SETTINGS if name in values}
+        return values
+
+    def backup_targets(self) -> dict[str, dict[str, t.Any]]:
+        """The backup targets that a run may change, where they are objects and not settings."""
+        if self.objects.backup_target_settings() or not self.objects.shape.backup_objects:
+            return {}
+        found = self.objects.backup_target(names.DEFAULT_BACKUP_TARGET)
+        return {found.target.name: found.target.summary()} if found else {}
 
 
 def _open(place: _Place, wanted: Journal) -> dict[str, t.Any]:
@@ -104,7 +105,9 @@ def _open(place: _Place, wanted: Journal) -> dict[str, t.Any]:
     if existing is not None:
         return {"changed": False, "settings": dict(existing.settings), "summary": [f"run {place.run_id} is open"]}
     _refuse_second(place)
-    journal = replace(wanted, settings=place.settings())
+    values = place.settings()
+    kept = {name: values[name] for name in journals.KEPT_SETTINGS if name in values}
+    journal = replace(wanted, settings=kept, backup_targets=place.backup_targets())
     body = journals.to_config_map(journal, namespace=place.namespace)
     place.client.create(kinds.CONFIGMAPS, body, namespace=place.namespace, dry_run=place.check_mode)
     for name in journal.namespaces:
@@ -148,18 +151,21 @@ class _TakeDown:
     removed: list[str] = field(default_factory=list)
     restored: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)  # recurring jobs, whose CronJobs have to go too
 
     def run(self) -> dict[str, t.Any]:
         """All steps, then a last look."""
         journal = self.place.journal()
         known = journal or Journal(run_id=self.place.run_id)
         self._faults(known)
-        self._settings(known, only=journals.OF_FAULTS)
+        self._settings(known, only=known.early)
+        self._recurring_jobs()
         volumes = self._volumes()
         self._settings(known, only=(names.DEFAULT_ENGINE_IMAGE_SETTING,))
         if not self._store_goes_too(known):
             self._backups(known, needed=bool(volumes))
         self._settings(known, only=journals.OF_STORE)
+        self._backup_targets(known)
         self._engine_images()
         self._plain_objects(known)
         self._nothing_left(known)
@@ -189,11 +195,22 @@ class _TakeDown:
             pass  # it refuses nothing, because it does not answer at all
         self._delete(kinds.CONFIGMAPS, service, namespace=namespace)
 
+    def _recurring_jobs(self) -> None:
+        """Since 1.2; before, they go with their volumes."""
+        if not self.place.objects.shape.job_objects:
+            return
+        kind = self.place.objects.kind("recurringjobs")
+        for name in self._labelled(kind, self.place.namespace):
+            self._delete(kind, name, namespace=self.place.namespace)
+            self.jobs.append(name)
+        self._wait_gone(kind, self.place.namespace, told="recurring jobs")
+
     def _volumes(self) -> list[str]:
-        found = self._labelled(kinds.VOLUMES, self.place.namespace)
+        kind = self.place.objects.kind("volumes")
+        found = self._labelled(kind, self.place.namespace)
         for name in found:
             self._through_manager("volumes", name)
-        self._wait_gone(kinds.VOLUMES, self.place.namespace, told="volumes")
+        self._wait_gone(kind, self.place.namespace, told="volumes")
         return found
 
     def _settings(self, journal: Journal, *, only: tuple[str, ...]) -> None:
@@ -212,35 +229,60 @@ class _TakeDown:
     def _backups(self, journal: Journal, *, needed: bool) -> None:
         """A store that never answered must not hold the run up for ever: without volumes it goes on, with a word."""
         try:
-            mine = [name for name in self._backup_volumes() if name in journal.volumes] if journal.volumes else []
+            mine = self._backup_volumes(journal)
         except ApiFailure as error:
             if needed:
                 error.advice = "Take the run down again when the backup store answers."
                 raise
-            target = self.place.settings()[names.BACKUP_TARGET_SETTING]
+            target = self.place.objects.backup_target_url()
             told = f"backups of {', '.join(journal.volumes)}, if there are any, are still in {target}"
             self.warnings.append(f"{told}, which cannot be listed: {error}")
             return
-        for name in mine:
+        for name, volume in mine.items():
             if not self.place.check_mode:
                 self.place.manager.delete(f"v1/backupvolumes/{name}")
-            self.removed.append(f"backups of {name}")
+            self.removed.append(f"backups of {volume}")
         if mine and not self.place.check_mode:
             self._wait(
-                lambda: [name for name in self._backup_volumes() if name in mine],
+                lambda: sorted(self._backup_volumes(journal)),
                 subject=f"backups of run {journal.run_id}", expected="none in the backup store",
             )  # fmt: skip
 
-    def _backup_volumes(self) -> list[str]:
-        if not self.place.settings().get(names.BACKUP_TARGET_SETTING):
-            return []
-        return [str(item.get("name", "")) for item in self.place.manager.get("v1/backupvolumes").get("data") or ()]
+    def _backup_volumes(self, journal: Journal) -> dict[str, str]:
+        """The volumes of the run that have backups, by the names that the backups' own objects have."""
+        if not journal.volumes:
+            return {}
+        if self.place.objects.shape.backup_objects:
+            found = self.place.objects.backup_volumes()
+        elif self.place.settings().get(names.BACKUP_TARGET_SETTING):
+            answer = self.place.manager.get("v1/backupvolumes").get("data") or ()
+            found = {str(item.get("name", "")): str(item.get("name", "")) for item in answer}
+        else:
+            found = {}  # the manager answers with an error then, but there is simply nothing
+        return {name: volume for name, volume in found.items() if volume in journal.volumes}
+
+    def _backup_targets(self, journal: Journal) -> None:
+        """Those that the run made go; what was there before gets its address back."""
+        if not self.place.objects.shape.backup_objects:
+            return
+        kind = self.place.objects.kind("backuptargets")
+        for name in self._labelled(kind, self.place.namespace):
+            self._delete(kind, name, namespace=self.place.namespace)
+        for name, before in journal.backup_targets.items():
+            now = self.place.objects.backup_target(name)
+            wanted = backup_target.from_summary(before)
+            if now is not None and now.target != wanted:
+                if not self.place.check_mode:
+                    patch = {"spec": backup_target.spec(wanted)}
+                    self.place.client.patch(kind, name, patch, namespace=self.place.namespace)
+                self.restored[f"backup target {name}"] = wanted.url
 
     def _engine_images(self) -> None:
-        for name in self._labelled(kinds.ENGINE_IMAGES, self.place.namespace):
+        kind = self.place.objects.kind("engineimages")
+        for name in self._labelled(kind, self.place.namespace):
             self._wait_unused(name)
             self._through_manager("engineimages", name)
-        self._wait_gone(kinds.ENGINE_IMAGES, self.place.namespace, told="engine images")
+        self._wait_gone(kind, self.place.namespace, told="engine images")
 
     def _wait_unused(self, name: str) -> None:
         """Longhorn refuses to remove an image that it still counts as used."""
@@ -248,9 +290,8 @@ class _TakeDown:
             return
 
         def users() -> list[str]:
-            found = self.place.client.find(kinds.ENGINE_IMAGES, name, namespace=self.place.namespace)
-            count = int(((found or {}).get("status") or {}).get("refCount") or 0)
-            return [f"refCount {count}"] if count else []
+            found = self.place.objects.engine_image(name)
+            return [f"refCount {found.ref_count}"] if found and found.ref_count else []
 
         subject = f"EngineImage {self.place.namespace}/{name}"
         self._wait(
@@ -281,10 +322,12 @@ class _TakeDown:
                     f"{kind.plural} {namespace}/{name}" for kind in _PLAIN for name in self._labelled(kind, namespace)
                 ]
             for volume in journal.volumes:
-                jobs = self.place.client.list(
-                    self._cronjobs(), namespace=self.place.namespace, labels=f"longhornvolume={volume}"
-                )
-                found += [f"cronjobs {self.place.namespace}/{item['metadata']['name']}" for item in jobs.items]
+                found += self._of_volume(volume)
+            cronjobs = self._cronjobs() if self.jobs else kinds.CRONJOBS
+            found += [
+                f"cronjobs {name}" for name in self.jobs
+                if self.place.client.find(cronjobs, name, namespace=self.place.namespace) is not None
+            ]  # fmt: skip
             return found
 
         self._wait(
@@ -293,6 +336,22 @@ class _TakeDown:
             expected="nothing of it left",
             advice="Look at the finalizers of what is left.",
         )
+
+    def _of_volume(self, volume: str) -> list[str]:
+        """What may outlive a volume: CronJobs up to 1.1, and since then objects that wait for a controller."""
+        shape, kind = self.place.objects.shape, self.place.objects.kind
+        looks = [] if shape.job_objects else [(self._cronjobs(), names.VOLUME_LABEL)]
+        looks += [(kind("backups"), names.BACKUP_VOLUME_LABEL)] if shape.backup_objects else []
+        looks += [(kind("snapshots"), names.VOLUME_LABEL)] if shape.snapshot_objects else []
+        namespace = self.place.namespace
+        found = [
+            f"{one.plural} {namespace}/{item['metadata']['name']}"
+            for one, label in looks
+            for item in self.place.client.list(one, namespace=namespace, labels=f"{label}={volume}").items
+        ]
+        if shape.attachment_tickets and self.place.client.find(kind("volumeattachments"), volume, namespace=namespace):
+            found.append(f"volumeattachments {namespace}/{volume}")
+        return found
 
     def _cronjobs(self) -> Kind:
         return self.place.client.first_served(kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1)
@@ -344,7 +403,10 @@ class _TakeDown:
     def _result(self) -> dict[str, t.Any]:
         verb = "would be " if self.place.check_mode else ""
         summary = [f"{name} {verb}removed" for name in self.removed]
-        summary += [f"setting {name} {verb}put back to {value or 'nothing'}" for name, value in self.restored.items()]
+        summary += [
+            f"{name if name.startswith('backup target') else f'setting {name}'} {verb}put back to {value or 'nothing'}"
+            for name, value in self.restored.items()
+        ]
         return {
             "changed": bool(summary),
             "removed": self.removed,

@@ -74,7 +74,7 @@ def _take_snapshots(
 
 
 def _desired(params: Mapping[str, t.Any]) -> Desired:
-    size = params.get("size") or ""
+    size, groups = params.get("size") or "", params.get("recurring_job_groups")
     return Desired(
         name=params["name"],
         state=params["state"],
@@ -84,16 +84,18 @@ def _desired(params: Mapping[str, t.Any]) -> Desired:
         engine_image=params.get("engine_image") or "",
         node=params.get("node") or "",
         disable_frontend=params.get("disable_frontend"),
+        groups=None if groups is None else tuple(dict.fromkeys(groups)),
         run_id=params.get("run_id") or "",
     )
 
 
 def _surroundings(here: Fixtures, desired: Desired, *, default_image: str) -> Surroundings:
     """Engine images and settings only matter when the engine image is named."""
+    known = here.objects.shape.job_objects
     if not desired.engine_image:
-        return Surroundings(default_image)
+        return Surroundings(default_image, groups_known=known)
     images = {image.image: image for image in here.objects.engine_images()}
-    return Surroundings(default_image, images, here.objects.settings())
+    return Surroundings(default_image, images, here.objects.settings(), groups_known=known)
 
 
 class _Run:
@@ -107,7 +109,7 @@ class _Run:
         """All steps, then the wanted state as a whole."""
         steps: dict[str, Callable[[Step], None]] = {
             "create": self._create, "detach": self._detach, "upgrade": self._upgrade,
-            "attach": self._attach, "delete": self._delete,
+            "attach": self._attach, "delete": self._delete, "label": self._label,
         }  # fmt: skip
         if existing is not None and existing.deleting and plan.steps:
             self._wait(lambda found: volume.settled(found, desired=Desired(self._desired.name, "absent")), "gone")
@@ -157,6 +159,9 @@ class _Run:
     @property
     def _tickets(self) -> bool:
         return self._here.objects.shape.attachment_tickets
+
+    def _label(self, step: Step) -> None:
+        self._here.objects.label("volumes", self._desired.name, step.arguments["labels"])
 
     def _delete(self, _step: Step) -> None:
         self._here.manager.delete_volume(self._desired.name)

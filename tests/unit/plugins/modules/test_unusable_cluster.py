@@ -44,6 +44,7 @@ OPTIONS: dict[str, dict[str, t.Any]] = {
     "longhorn_preflight": {"cells": [CELL], "cron": "* * * * *", "run_id": "a1"},
     "longhorn_recurring_job": {"volume": "v", "name": "c-1", "task": "snapshot", "cron": "* * * * *"},
     "longhorn_run": {"run_id": "a1"},
+    "longhorn_setting": {"name": "n", "value": "v"},
     "longhorn_volume": {"name": "v", "size": "1Gi"},
     "object_assert": {"kind": "ConfigMap", "name": "c", "condition": "data"},
 }

@@ -18,6 +18,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal impo
 JOURNAL = Journal(
     run_id="a1",
     settings={"default-engine-image": "engine:v1", "backup-target": "", "backup-target-credential-secret": ""},
+    backup_targets={"default": {"name": "default", "url": "s3://b@r/", "credential_secret": "s", "poll_interval": 300}},
     volumes=("qa-a1-x-back",),
     namespaces=("longhorn-qa-store-a1",),
 )
@@ -43,6 +44,32 @@ def test_only_changed_settings_are_put_back_and_the_engine_image_first() -> None
     assert to_restore(JOURNAL, now) == [("default-engine-image", "engine:v1"), ("backup-target", "")]
 
 
+def test_a_setting_that_is_noted_later_keeps_its_first_value_and_its_place() -> None:
+    noted = JOURNAL.with_setting("b", "1").with_setting("a", "2").with_setting("b", "changed").with_setting("c", "3")
+    kept = from_config_map(to_config_map(noted, namespace="longhorn-system"), "a1")
+
+    assert list(kept.settings.items())[-3:] == [("b", "1"), ("a", "2"), ("c", "3")]
+    assert kept.early == ("b", "a", "c")
+
+
+def test_what_was_changed_last_is_put_back_first() -> None:
+    noted = JOURNAL.with_setting("auto-cleanup", "true").with_setting("disable-purge", "false")
+    now = {**JOURNAL.settings, "auto-cleanup": "false", "disable-purge": "true", "default-engine-image": "stub:x"}
+
+    assert [name for name, _value in to_restore(noted, now)] == [
+        "disable-purge",
+        "auto-cleanup",
+        "default-engine-image",
+    ]
+
+
+def test_a_setting_for_each_data_engine_counts_as_put_back() -> None:
+    noted = JOURNAL.with_setting("default-replica-count", '{"v1":"3","v2":"3"}')
+    now = {**JOURNAL.settings, "default-replica-count": '{ "v2": "3", "v1": "3" }'}
+
+    assert to_restore(noted, now) == []
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -50,6 +77,7 @@ def test_only_changed_settings_are_put_back_and_the_engine_image_first() -> None
             {"metadata": {"labels": {"longhorn.qa/run-id": "b2"}}}, "lacks the label", id="another run's mark"
         ),
         pytest.param({"data": {"settings": "{"}}, "settings is not JSON", id="broken JSON"),
+        pytest.param({"data": {"backup_targets": '{"a": 1}'}}, "JSON objects only", id="a number instead of a target"),
         pytest.param({"data": {"volumes": "{}"}}, "volumes is not a JSON list", id="an object instead of a list"),
     ],
 )

@@ -64,15 +64,16 @@ def test_rules_give_each_row_and_nothing_else() -> None:
             assert given == {(row.verb, row.group, row.target, row.names) for row in rows}
 
 
-LATER = {"recurringjobs", "backups", "backuptargets", "snapshots", "volumeattachments"}
+SINCE_1_2 = {"recurringjobs", "backups", "backuptargets", "backupvolumes"}
+LATER = {*SINCE_1_2, "snapshots", "volumeattachments"}
 
 
 @pytest.mark.parametrize(
     ("release", "expected"),
     [
         pytest.param("2020-06", set(), id="not there yet"),
-        pytest.param("v1.2.6", {"recurringjobs", "backups", "backuptargets"}, id="backups are objects"),
-        pytest.param("v1.4.4", {"recurringjobs", "backups", "backuptargets", "snapshots"}, id="and snapshots"),
+        pytest.param("v1.2.6", SINCE_1_2, id="backups are objects"),
+        pytest.param("v1.4.4", {*SINCE_1_2, "snapshots"}, id="and snapshots"),
         pytest.param("v1.12.1", LATER, id="all of them"),
         pytest.param("", LATER, id="any release"),
     ],

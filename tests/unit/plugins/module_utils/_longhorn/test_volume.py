@@ -231,6 +231,42 @@ def test_an_upgrade_may_be_taken_back_while_it_goes_on() -> None:
     assert actions(plan(replace(DETACHED, engine_image=STUB), engine_image=DEFAULT)) == ["upgrade"]
 
 
+GROUP = "recurring-job-group.longhorn.io/"
+GROUPED = replace(DETACHED, labels={f"{GROUP}default": "enabled", f"{GROUP}old": "enabled"})
+
+
+@pytest.mark.parametrize(
+    ("existing", "groups", "labels"),
+    [
+        pytest.param(DETACHED, ("a",), {f"{GROUP}a": "enabled"}, id="join"),
+        pytest.param(GROUPED, ("a",), {f"{GROUP}a": "enabled", f"{GROUP}old": None}, id="change"),
+        pytest.param(GROUPED, (), {f"{GROUP}old": None}, id="leave-all-but-longhorns-own"),
+    ],
+)
+def test_groups_of_recurring_jobs(existing: Volume, groups: tuple[str, ...], labels: dict[str, t.Any]) -> None:
+    (step,) = plan(existing, groups=groups).steps
+    assert (step.action, step.arguments["labels"]) == ("label", labels)
+
+
+def test_groups_that_are_as_wanted_or_not_named_stay() -> None:
+    assert not plan(GROUPED, groups=("old",)).changed
+    assert not plan(GROUPED).changed
+    assert "recurring_job_groups" not in plan(GROUPED).before
+    assert actions(plan(None, size=1, groups=("a",), state="attached")) == ["create", "label", "attach"]
+
+
+def test_groups_need_a_later_release() -> None:
+    around = volume.Surroundings(DEFAULT, groups_known=False)
+    with pytest.raises(InvalidRequest, match="groups of recurring jobs need"):
+        volume.plan(DETACHED, Desired("test-1", groups=("a",)), around)
+
+
+def test_jobs_and_groups_are_told_by_labels() -> None:
+    labels = {**GROUPED.labels, "recurring-job.longhorn.io/j": "enabled", "recurring-job.longhorn.io/off": "disabled"}
+    told = replace(DETACHED, recurring_jobs=(), labels=labels).summary()
+    assert (told["recurring_jobs"], told["recurring_job_groups"]) == ([{"name": "j"}], ["default", "old"])
+
+
 def held(*tickets: Ticket, document: dict[str, t.Any] = REAL) -> Volume:
     return replace(Volume.from_object(document, tickets=tickets), name="test-1")
 

@@ -84,6 +84,19 @@ def test_everything(api: t.Any) -> None:
     api.objects("volumes", VOLUME)
     api.objects("settings", {"metadata": {"name": "backup-target"}, "value": "s3://b@r/"})
     api.setting("backup-target", "s3://b@r/")
+    api.setting("backup-target-credential-secret", "s")
+    api.setting("backupstore-poll-interval", "300")
+    created = {
+        "created": "2026-11-23T08:00:00Z",
+        "usercreated": True,
+        "removed": False,
+        "labels": {"RecurringJob": "c-1"},
+    }
+    engine = {
+        "metadata": {"name": "test-1-e-1"}, "spec": {"volumeName": "test-1"},
+        "status": {"snapshots": {"s": created, "volume-head": {}}},
+    }  # fmt: skip
+    api.objects("engines", engine)
     api.manager("GET v1/backupvolumes", {"data": [{"name": "test-1"}]})
     backup = {"name": "backup-1", "url": "u", "volumeName": "test-1", "snapshotName": "s", "created": "c"}
     api.manager("POST v1/backupvolumes/test-1?action=backupList", {"data": [{**backup, "labels": {"a": "b"}}]})
@@ -95,9 +108,69 @@ def test_everything(api: t.Any) -> None:
     assert result["volumes"][0]["size"] == 33554432
     assert result["settings"] == {"backup-target": "s3://b@r/"}
     assert result["recurring_jobs"][0]["cronjob"] == "test-1-c-1-c"
-    assert result["backups"] == [
-        {"name": "backup-1", "url": "u", "volume": "test-1", "snapshot": "s", "created": "c", "labels": {"a": "b"}}
+    assert result["snapshots"] == [
+        {
+            "name": "s", "volume": "test-1", "created": "2026-11-23T08:00:00Z", "labels": {"RecurringJob": "c-1"},
+            "user_created": True, "removed": False, "ready": True, "error": "", "deleting": False,
+        }
+    ]  # fmt: skip
+    told = {"name": "backup-1", "url": "u", "volume": "test-1", "snapshot": "s", "created": "c", "labels": {"a": "b"}}
+    assert result["backups"] == [{**told, "state": "", "error": "", "target": "default", "deleting": False}]
+    assert result["backup_targets"] == [
+        {"name": "default", "url": "s3://b@r/", "credential_secret": "s", "poll_interval": 300, "available": None}
     ]
+
+
+def test_objects_of_later_releases(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    labels = {"recurring-job.longhorn.io/nightly": "enabled"}
+    grouped = {"recurring-job-group.longhorn.io/g": "enabled"}
+    api.objects(
+        "volumes",
+        *({"metadata": {"name": name, "labels": given}} for name, given in (("b", labels), ("a", grouped), ("c", {}))),
+    )
+    spec = {"name": "nightly", "task": "snapshot", "cron": "* * * * *", "retain": 1, "groups": ["g"]}
+    job = {"metadata": {"name": "nightly"}, "spec": spec, "status": {"executionCount": 4}}
+    api.objects("recurringjobs", job)
+    snapshot = {
+        "metadata": {"name": "s", "deletionTimestamp": "2026-11-23T08:00:00Z"}, "spec": {"volume": "a"},
+        "status": {"creationTime": "c", "readyToUse": False, "error": "e", "userCreated": True, "markRemoved": True},
+    }  # fmt: skip
+    api.objects("snapshots", snapshot)
+    backup = {
+        "metadata": {"name": "backup-1", "labels": {"backup-volume": "a"}}, "spec": {"snapshotName": "s"},
+        "status": {"state": "Error", "error": "no", "backupTargetName": "second"},
+    }  # fmt: skip
+    api.objects("backups", backup)
+    api.object("settings", "backup-target", None)
+    api.objects("backuptargets", {"metadata": {"name": "second"}, "spec": {"backupTargetURL": "s3://b@r/"}})
+
+    result = run(api, "recurring_jobs", "snapshots", "backups", "backup_targets")
+
+    (found,) = result["recurring_jobs"]
+    assert (found["volumes"], found["cronjob"], found["execution_count"]) == (["a", "b"], "nightly", 4)
+    (found,) = result["snapshots"]
+    assert (found["volume"], found["deleting"], found["removed"], found["ready"], found["error"]) == (
+        "a",
+        True,
+        True,
+        False,
+        "e",
+    )
+    (found,) = result["backups"]
+    assert (found["volume"], found["state"], found["target"], found["snapshot"]) == ("a", "Error", "second", "s")
+    assert result["backup_targets"][0]["available"] is False
+
+
+def test_from_1_2_to_1_7_the_manager_tells_of_the_target_that_settings_make(api: t.Any) -> None:
+    api.longhorn(shape="1.2")
+    api.setting("backup-target", "s3://b@r/")
+    api.setting("backup-target-credential-secret", "s")
+    api.setting("backupstore-poll-interval", "0")
+    api.objects("backuptargets", {"metadata": {"name": "default"}, "status": {"available": True}})
+
+    (found,) = run(api, "backup_targets")["backup_targets"]
+    assert (found["url"], found["poll_interval"], found["available"]) == ("s3://b@r/", 0, True)
 
 
 def test_without_a_backup_target_there_are_no_backups(api: t.Any) -> None:

@@ -19,7 +19,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     WaitTimeout,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
-from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run, run_journal
 
 LONGHORN, STORE, RUN = "longhorn-system", "longhorn-qa-store-a1", "a1"
 VOLUME, IMAGE = "qa-a1-no-cleanup-back", "ei-0016307a"
@@ -36,6 +37,8 @@ class Cluster:
         self.store_problem = ""
         self.writes: list[str] = []
         self.stuck: set[str] = set()  # names that never go away
+        self.version = "v1beta1"
+        self.kinds = {"volumes", "engineimages", "settings"}
 
     def add(self, plural: str, name: str, *, namespace: str = LONGHORN, mine: bool = True, **more: t.Any) -> None:
         labels = {"longhorn.qa/run-id": RUN} if mine else {}
@@ -66,6 +69,23 @@ class Cluster:
             and (not key or item["metadata"]["labels"].get(key) == value)
         ]
         return Listing(tuple(items), "1")
+
+    host = "https://api.example"
+
+    def plurals(self, group_version: str) -> frozenset[str]:
+        return frozenset(self.kinds if group_version == f"longhorn.io/{self.version}" else ())
+
+    def get(self, kind: Kind, name: str, *, namespace: str = "") -> Document:
+        found = self.find(kind, name, namespace=namespace)
+        assert found is not None
+        return found
+
+    def replace(self, kind: Kind, name: str, body: Document, *, namespace: str = "") -> None:
+        self.objects[kind.plural, namespace, name] = body
+
+    def patch(self, kind: Kind, name: str, patch: Document, *, namespace: str = "") -> None:
+        self.writes.append(f"patch {kind.plural} {name}")
+        self.objects[kind.plural, namespace, name]["spec"] |= patch["spec"]
 
     def first_served(self, *kinds: Kind) -> Kind:
         return kinds[0]
@@ -111,7 +131,7 @@ class Manager:
     def delete(self, path: str) -> None:
         _, collection, name = path.split("/")
         self.cluster.writes.append(f"delete {collection} {name}")
-        if collection == "backupvolumes":
+        if collection == "backupvolumes" and name in self.cluster.backup_volumes:
             self.cluster.backup_volumes.remove(name)
         else:
             self.cluster.drop(collection, LONGHORN, name)
@@ -281,6 +301,88 @@ def test_a_store_that_never_answered_does_not_keep_a_run_open(cluster: Cluster) 
     assert f"backups of {VOLUME}, if there are any, are still in s3://nobucket@us-east-1/" in warning
     assert "NoSuchBucket" in warning
     assert ("configmaps", LONGHORN, "longhorn-qa-a1") not in cluster.objects
+
+
+TARGET = {"backupTargetURL": "s3://before@r/", "credentialSecret": "theirs", "pollInterval": "5m0s"}
+_SINCE_1_2 = {"recurringjobs", "backups", "backuptargets", "backupvolumes"}
+
+
+@pytest.fixture(name="newer")
+def _newer(cluster: Cluster) -> Cluster:
+    """Longhorn since 1.8, with everything of a run in it."""
+    cluster.version = "v1beta2"
+    cluster.kinds |= _SINCE_1_2 | {"snapshots", "volumeattachments"}
+    for name in ("backup-target", "backup-target-credential-secret"):
+        cluster.drop("settings", LONGHORN, name)
+    cluster.add("settings", "disable-snapshot-purge", mine=False, value="false")
+    cluster.add("settings", "default-replica-count", mine=False, value='{"v1":"3","v2":"3"}')
+    cluster.add("backuptargets", "default", mine=False, spec=dict(TARGET))
+    run(cluster, "present")
+    cluster.add("recurringjobs", "qa-a1-back")
+    cluster.add("volumes", VOLUME)
+    cluster.add("backupvolumes", f"{VOLUME}-1234abcd", mine=False, spec={"volumeName": VOLUME})
+    cluster.add("backupvolumes", "theirs-5678abcd", mine=False, spec={"volumeName": "theirs"})
+    cluster.add("backuptargets", "second", spec={"backupTargetURL": "s3://mine@r/"})
+    cluster.objects["backuptargets", LONGHORN, "default"]["spec"]["backupTargetURL"] = "s3://mine@r/"
+    cluster.objects["settings", LONGHORN, "disable-snapshot-purge"]["value"] = "true"
+    cluster.writes.clear()
+    return cluster
+
+
+def test_objects_of_later_releases_go_in_their_order_and_the_target_is_put_back(newer: Cluster) -> None:
+    result = run(newer, "absent")
+
+    assert newer.writes == [
+        "set disable-snapshot-purge=false",
+        "delete recurringjobs qa-a1-back",
+        f"delete volumes {VOLUME}",
+        f"delete backupvolumes {VOLUME}-1234abcd",
+        "delete backuptargets second",
+        "patch backuptargets default",
+        f"delete namespaces {STORE}",
+        "delete configmaps longhorn-qa-a1",
+    ]
+    assert newer.objects["backuptargets", LONGHORN, "default"]["spec"] == {**TARGET, "pollInterval": "300s"}
+    assert ("backupvolumes", LONGHORN, "theirs-5678abcd") in newer.objects
+    assert result["restored"] == {"disable-snapshot-purge": "false", "backup target default": "s3://before@r/"}
+    assert "backup target default put back to s3://before@r/" in result["summary"]
+    assert f"backups of {VOLUME}" in result["removed"]
+
+
+def test_a_setting_that_was_noted_later_is_put_back_too(newer: Cluster) -> None:
+    def changed(journal: Journal) -> Journal:
+        return journal.with_setting("default-replica-count", '{"v1":"3","v2":"3"}')
+
+    run_journal.note(t.cast(t.Any, newer), LONGHORN, RUN, changed)
+    newer.objects["settings", LONGHORN, "default-replica-count"]["value"] = '{"v1":"1","v2":"3"}'
+
+    assert run(newer, "absent")["restored"]["default-replica-count"] == '{"v1":"3","v2":"3"}'
+
+
+def test_check_mode_tells_of_later_releases_objects_and_changes_nothing(newer: Cluster) -> None:
+    told = run(newer, "absent", check_mode=True)
+
+    assert newer.writes == []
+    done = run(newer, "absent")
+    assert (told["removed"], told["restored"]) == (done["removed"], done["restored"])
+
+
+@pytest.mark.parametrize(
+    ("plural", "name", "labels"),
+    [
+        pytest.param("snapshots", "s-1", {"longhornvolume": VOLUME}, id="a snapshot that waits for its controller"),
+        pytest.param("backups", "backup-1", {"backup-volume": VOLUME}, id="a backup that waits for its controller"),
+        pytest.param("volumeattachments", VOLUME, {}, id="an attachment without its volume"),
+        pytest.param("cronjobs", "qa-a1-back", {}, id="a CronJob without its recurring job"),
+    ],
+)
+def test_what_outlives_the_run_is_named(newer: Cluster, plural: str, name: str, labels: dict[str, str]) -> None:
+    newer.add(plural, name, mine=False)
+    newer.objects[plural, LONGHORN, name]["metadata"]["labels"] = labels
+
+    with pytest.raises(WaitTimeout, match=rf"{plural} \S*{name}"):
+        run(newer, "absent")
+    assert ("configmaps", LONGHORN, "longhorn-qa-a1") in newer.objects
 
 
 def test_what_does_not_carry_the_mark_stays(cluster: Cluster) -> None:

@@ -290,10 +290,11 @@ def _hand_out(case: Case, artefacts: list[Artefact]) -> None:
 
 def _name_attempts(case: Case, invocation: Invocation, artefacts: list[Artefact]) -> None:
     """Say which attempt made what: by name where the log has it, else by order if it is clear which made one."""
+    if not artefacts:
+        return
     makers = list(invocation.attempts)
-    if len(makers) != len(
-        artefacts
-    ):  # clean-up comes after creation; an attempt killed before it may have made nothing
+    if len(makers) != len(artefacts):
+        # clean-up comes after creation; an attempt killed before it may have made nothing
         makers = [attempt for attempt in makers if _reached_clean_up(case, attempt)]
     if len(makers) == len(artefacts):
         for artefact, attempt in zip(artefacts, makers, strict=True):

@@ -190,16 +190,7 @@ class BackupStore:
         if self._layout.announces:
             begun = {**backup, "VolumeName": name, "CreatedTime": "", "Size": "0"}
             self._write(backup_key(name, str(backup["Name"])), _ordered(begun))
-        stored = set(self._keys(f"{volume_folder(name)}/blocks/"))
-        mappings = []
-        for offset, version in sorted(blocks.items()):
-            content = block(name, offset, version)
-            total = checksum(content)
-            key = block_key(name, total)
-            if key not in stored:
-                self._objects.put(self._prefix + key, gzip.compress(content, 1, mtime=0))
-                stored.add(key)
-            mappings.append({"Offset": offset, "BlockChecksum": total})
+        mappings, stored = self._put_blocks(name, blocks)
         document: dict[str, t.Any] = {
             **backup,
             "VolumeName": name,
@@ -216,9 +207,23 @@ class BackupStore:
                 **config,
                 "LastBackupName": backup["Name"],
                 "LastBackupAt": backup["SnapshotCreatedAt"],
-                "BlockCount": str(len(stored)),
+                "BlockCount": str(stored),
             },
         )
+
+    def _put_blocks(self, volume: str, blocks: t.Mapping[int, int]) -> tuple[list[dict[str, t.Any]], int]:
+        """The blocks that the store does not have yet; where each belongs, and how many the volume has now."""
+        stored = set(self._keys(f"{volume_folder(volume)}/blocks/"))
+        mappings: list[dict[str, t.Any]] = []
+        for offset, version in sorted(blocks.items()):
+            content = block(volume, offset, version)
+            total = checksum(content)
+            key = block_key(volume, total)
+            if key not in stored:
+                self._objects.put(self._prefix + key, gzip.compress(content, 1, mtime=0))
+                stored.add(key)
+            mappings.append({"Offset": offset, "BlockChecksum": total})
+        return mappings, len(stored)
 
     def volume(self, volume: str) -> dict[str, t.Any] | None:
         return self._read(volume_key(volume))

@@ -101,12 +101,8 @@ def engine_image_status(
     status |= engine_version(reference, behaviour, release)
     ours = release.versions
     accepted = status["cliAPIVersion"] >= ours.accepts_cli and status["cliAPIMinVersion"] <= ours.cli
-    text = f"Engine image {image['metadata']['name']} ({reference}) become ready"
-    if not accepted:
-        text = (
-            f"engine image {image['metadata']['name']} ({reference}) is incompatible: its CLI API is "
-            f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}; the manager needs {ours.accepts_cli}"
-        )
+    name = f"{image['metadata']['name']} ({reference})"
+    text = f"Engine image {name} become ready" if accepted else _incompatible(name, status, ours.accepts_cli)
     status["state"] = release.deployed
     if not accepted:
         status |= {"incompatible": True} if release.incompatible == "flag" else {"state": "incompatible"}
@@ -122,6 +118,11 @@ def engine_image_status(
 def is_usable(image: Object | None) -> bool:
     """Whether an engine image's status says that volumes can use it."""
     return image is not None and image.get("state") in ("ready", "deployed") and not image.get("incompatible", False)
+
+
+def _incompatible(name: str, status: Object, accepts: int) -> str:
+    told = f"{status['cliAPIVersion']}, minimum {status['cliAPIMinVersion']}"
+    return f"engine image {name} is incompatible: its CLI API is {told}; the manager needs {accepts}"
 
 
 _NO_VERSION: t.Final[Object] = {

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A proxy in front of an S3 store that refuses what it is told to refuse, and passes everything else through.
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.faults.scene import FIGURES
 
 from longhorn_qa_lab.bringup import Options
 from longhorn_qa_lab.lab import Running, running
@@ -27,3 +28,17 @@ def lab(lab_root: str) -> Iterator[Running]:
     """A control plane with its node; the kubeconfig is the administrator's."""
     with running(Options(name=f"faults-{os.getpid()}"), Progress()) as started:
         yield started
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of what happened and what of it was recorded, also when all is well."""
+    if not FIGURES:
+        return
+    terminalreporter.section("what happened, and what of it the histories lack")
+    terminalreporter.line(
+        f"{'fault':<16} {'objects':>8} {'logs':>6} {'log bytes':>10} {'gaps':>6} {'told':>6} {'silent':>7}"
+    )
+    for name, seen in FIGURES.items():
+        told, silent = len(seen.admitted), len(seen.lost)
+        figures = f"{seen.objects:>8} {seen.logs:>6} {seen.log_bytes:>10} {seen.gaps:>6} {told:>6} {silent:>7}"
+        terminalreporter.line(f"{name:<16} {figures}")

@@ -17,6 +17,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from longhorn_qa_lab.lab import Running
 
 PLAIN, RETRIED = "plain", "retried"
+FIGURES: dict[str, truth.Account] = {}
+"""What each reckoning of this session found, by the fault's name; shown at its end."""
 
 
 class Scene:
@@ -24,6 +26,7 @@ class Scene:
 
     def __init__(self, lab: Running, folder: Path, name: str) -> None:
         self.lab = lab
+        self.name = name
         self.folder = folder
         self.control_plane = ControlPlane(lab)
         self.client: Client = connect({"kubeconfig": str(lab.kubeconfig)})
@@ -56,7 +59,7 @@ class Scene:
             namespace=self.workloads[0].namespace,
             before=ended,
         )
-        account = truth.compare(history, happened)
+        account = FIGURES[self.name] = truth.compare(history, happened)
         print(f"\n{answer['ended']}: {answer['records']} records; {account}")
         for line in (*(f"SILENT: {lost}" for lost in account.lost), *account.admitted, *_told(history)):
             print(f"  {line}")

@@ -442,6 +442,38 @@ def test_from_1_8_on_a_new_backup_waits_while_another_is_being_deleted(manager_b
     assert bench.names(world.BACKUPS) == [second]
 
 
+@pytest.mark.parametrize("release", RETRYING)
+def test_until_1_7_a_new_backup_does_not_meet_the_lock_of_a_deletion(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    first = bench.back_up("one")
+    bench.holds = True
+    bench.delete_backup(first)
+    bench.holds = False
+    second = bench.back_up("two")
+    assert bench.status(world.BACKUPS, second)["state"] == ""
+    for work in bench.waiting:
+        work()
+    bench.step(5)
+    assert bench.status(world.BACKUPS, second)["state"] == "Completed"
+
+
+@pytest.mark.parametrize("release", WITH_BACKUPS)
+def test_a_deletion_does_not_meet_the_lock_of_a_new_backup(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    first = bench.back_up("one")
+    bench.snapshot("two")
+    bench.holds = True
+    bench.service._back_up(VOLUME, {"name": "two"})
+    bench.delete_backup(first)
+    assert bench.lines("Start Deleting backup") == []
+    bench.holds = False
+    for work in bench.waiting:
+        work()
+    bench.step(6)
+    assert len(bench.stored()) == 1
+    assert bench.names(world.BACKUPS) == bench.stored()
+
+
 @pytest.mark.parametrize("release", SINCE_1_8)
 def test_a_manager_that_starts_anew_tries_a_deletion_again(manager_bench: Make, release: str) -> None:
     bench = manager_bench(release)

@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 from longhorn_qa_lab.longhorn import (
+    backup_objects,
     backup_volumes,
     controller_tickets,
     engine,
@@ -149,8 +150,25 @@ class Backups:
         entry = self._entry(volume, name)
         if entry is not None:
             self._take_progress(backup, status, entry)
-        elif not self._errands.is_running(("begin", name)) and not self._must_wait(backup, status):
+        elif not (
+            self._errands.is_running(("begin", name)) or self._must_wait(backup, status) or self._is_deleting(volume)
+        ):
             self._begin(backup)
+
+    def _is_deleting(self, volume: str) -> bool:
+        """Whether a deletion is under way: its lock would be in the way, which in real time is seldom so."""
+        return any(
+            self._errands.is_running(("delete", other["metadata"]["name"]))
+            for other in backup_objects.of_volume(self._w, volume)
+        )
+
+    def _is_creating(self, volume: str) -> bool:
+        """Whether a backup is under way, whose lock a deletion would be in the way of."""
+        return any(
+            (other.get("status") or {}).get("state") == "InProgress"
+            or self._errands.is_running(("begin", other["metadata"]["name"]))
+            for other in backup_objects.of_volume(self._w, volume)
+        )
 
     def _entry(self, volume: str, name: str) -> Object | None:
         """What the engine says of the backup."""
@@ -313,7 +331,7 @@ class Backups:
         """Until 1.7: some tries at once, then again whenever the object is looked at anew."""
         name = backup["metadata"]["name"]
         deletion = self._deletions.setdefault(name, _Deletion())
-        if self._clock() >= deletion.due and not self._errands.is_running(("delete", name)):
+        if self._clock() >= deletion.due and not self._is_creating(volume_of(backup)):
             deletion.due = float("inf")
             self._start_deletion(backup)
         outcome = self._errands.take(("delete", name))
@@ -343,7 +361,7 @@ class Backups:
         status = {**_NEW_STATUS, **(backup.get("status") or {})}
         deletion = self._deletions.setdefault(name, _Deletion())
         if status["state"] != "Deleting":
-            if self._clock() < deletion.due:
+            if self._clock() < deletion.due or self._is_creating(volume_of(backup)):
                 return
             backup = self._w.replace_status(world.BACKUPS, backup, {**status, "state": "Deleting", "messages": {}})
             status = backup["status"]

@@ -7,22 +7,31 @@ import copy
 import threading
 import time
 import typing as t
+from pathlib import Path
 
 from longhorn_qa_lab.kube import ApiError
 from longhorn_qa_lab.longhorn import backupstore, engine, logs, settings, targets, views, world
+from longhorn_qa_lab.longhorn.context import Context
 from longhorn_qa_lab.longhorn.decide import Object
 from longhorn_qa_lab.longhorn.parts import REASONS, ApiFault, Doing, Gone, Part
 from longhorn_qa_lab.longhorn.s3_client import Credentials
 
+_LONGEST_DELETION: t.Final = 30.0
+
 
 class Backups(Part):
     """Backups of volumes, and the volumes that have some."""
+
+    def __init__(self, context: Context, *, egress: Path | None) -> None:
+        super().__init__(context, egress=egress)
+        self._deleting: dict[str, list[threading.Thread]] = {}
 
     def _back_up(self, volume: str, body: Object) -> None:
         snapshot, labels = str(body.get("name", "")), body.get("labels") or {}
         with Doing("fail to backup snapshot"):
             target, credentials = self._target()
             runner = self._engine(volume)
+        self._wait_for_deletions(volume)
         try:
             backup = runner.start_backup(
                 snapshot=snapshot, target=target, labels=labels, credentials=credentials, egress=self._egress
@@ -36,6 +45,11 @@ class Backups(Part):
         self._c.log.debug(f"Backup {backup} created for volume {volume} snapshot {snapshot}")
         self._c.log.debug(f"Backup snapshot {snapshot} with label {logs.go_map(labels)} for volume {volume}")
         threading.Thread(target=self._after_backup, args=(volume, backup), daemon=True).start()
+
+    def _wait_for_deletions(self, volume: str) -> None:
+        """Let no lock be in the way, which in real time it seldom is."""
+        for work in self._deleting.pop(volume, []):
+            work.join(_LONGEST_DELETION)
 
     def _after_backup(self, volume: str, backup: str) -> None:
         """When the backup is there, it becomes the volume's last one."""
@@ -137,6 +151,7 @@ class Backups(Part):
         binary = self._binary(self._c.setting(settings.DEFAULT_ENGINE_IMAGE))
         self._c.log.debug(f"Removed backup {name} of volume {volume}")
         work = threading.Thread(target=self._remove, args=(binary, url, credentials), daemon=True)
+        self._deleting.setdefault(volume, []).append(work)
         work.start()
         if self._c.release.backup_deletion == "volume-image":
             work.join()

@@ -97,7 +97,14 @@ def _cluster(lab_root: str) -> Iterator[Cluster]:
         longhorn_backup_target.run({**COMMON, **WAIT, **TARGET, "state": "present"}, check_mode=False, client=admin)
         volume = {"name": CELL.volume, "state": "attached", "size": "64Mi", "number_of_replicas": 1}
         longhorn_volume.run({**COMMON, **WAIT, **volume}, check_mode=False, client=admin)
-        job = {"volume": CELL.volume, "name": CELL.job, "task": "backup", "cron": CELL.cron, "retain": 1}
+        job = {
+            "volume": CELL.volume,
+            "name": CELL.job,
+            "task": "backup",
+            "cron": CELL.cron,
+            "retain": 1,
+            "concurrency": 1,
+        }
         longhorn_recurring_job.run({**COMMON, **WAIT, **job, "state": "present"}, check_mode=False, client=admin)
         yield Cluster(lab.description, admin)
 

@@ -12,7 +12,8 @@ from tests.unit.plugins.module_utils._judge import made
 from tests.unit.plugins.module_utils._judge.made import FAULTY, Run
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement, Judgement, judge
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement, Judgement, examine
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 
@@ -83,11 +84,15 @@ class Changed:
 
     def judge(self, *, number: bool = True) -> Judgement:
         """Numbered anew, or with the numbers that the records have."""
+        return self.examine(number=number)[0]
+
+    def examine(self, *, number: bool = True) -> tuple[Judgement, tuple[Case, ...]]:
+        """Likewise, with what was judged."""
         records = self.records
         if number:
             records = [replace(record, number=place) for place, record in enumerate(records, start=1)]
         history = model.History(records=tuple(records), logs=self.logs)
-        return judge(history, profiles=profile, ticks=every_five_minutes)
+        return examine(history, profiles=profile, ticks=every_five_minutes)
 
 
 def changed(run: Run, *changes: Change, recovered: bool = False) -> Judgement:

@@ -99,7 +99,6 @@ class PodSeen:
     restarts: int = 0
     runs: tuple[objects.ContainerRun, ...] = ()
     version: int = 0
-    deleted: bool = False
 
     def run(self, attempt: int) -> objects.ContainerRun | None:
         """One start of the container, as the newest status that tells of it shows it."""
@@ -285,7 +284,6 @@ class _Collector:
             seen.first = fact
         seen.restarts = max(seen.restarts, fact.restarts)
         seen.version = max(seen.version, fact.meta.version)
-        seen.deleted = seen.deleted or record.change == "DELETED"
         for run in fact.runs:
             before = seen.run(run.attempt)
             if before is None or before.finished is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -132,7 +133,7 @@ class _Group:
         passed = [bisect.bisect_right(due, item.at) for item in made]
         ahead = [place - count for place, count in enumerate(passed)]
         lowest = itertools.accumulate(ahead, min)
-        self.surplus = max(0, max(high - low for high, low in zip(ahead, lowest, strict=True)) - _SLACK)
+        self.surplus = max(0, max(map(operator.sub, ahead, lowest)) - _SLACK)
         self.doubles = sum(first == second for first, second in itertools.pairwise(passed))
 
     @property

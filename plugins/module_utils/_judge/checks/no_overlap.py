@@ -79,7 +79,7 @@ def _backups_of_one_job(finding: Finding, case: Case) -> None:
     for invocation in case.judged:
         made = [item for item in invocation.backups if item.name not in exact]
         for one, other in itertools.combinations(made, 2):
-            if not (_followed(case, one, other) or _followed(case, other, one)):
+            if not any(_followed(case, *pair) for pair in itertools.permutations((one, other))):
                 text = f"whether Job {invocation.name} made backups {one.name} and {other.name} at once was not seen"
                 finding.unclear(text, *one.evidence[:1], *other.evidence[:1])
 

@@ -193,10 +193,13 @@ def gone(existing: EngineImage | None) -> Progress:
 def live_upgrade_problems(old: EngineImage | None, new: EngineImage, *, same_commit: bool = False) -> list[str]:
     """Why a running volume cannot be moved from ``old`` to ``new``, apart from the volume's own state.
 
-    ``same_commit``: Longhorn was told to move between images of one commit too (since 1.12).
+    ``same_commit``: Longhorn was told to move between images of one commit too (since 1.12). What an image is, is not
+    known before it is deployed somewhere; whoever waits for that asks again.
     """
     if old is None:
         return ["its present engine image is not registered any more"]
+    if not new.controller_api_version:
+        return []
     if old.git_commit and old.git_commit == new.git_commit and not same_commit:
         return [
             f"both engine images are of commit {new.git_commit}, and Longhorn then waits until the volume is detached"

@@ -49,7 +49,7 @@ def run(
         plan = volume.plan(existing, desired, _surroundings(here, desired, default_image=default))
     warnings = require(plan, subject=f"volume {desired.name}", check_mode=check_mode)
     if not check_mode:
-        run_ = _Run(here, desired)
+        run_ = _Run(here, desired, default_image=default)
         run_.carry_out(plan, existing)
         existing = here.objects.volume_with_tickets(desired.name)
     taken = _take_snapshots(here, params, existing=existing, check_mode=check_mode)
@@ -101,9 +101,10 @@ def _surroundings(here: Fixtures, desired: Desired, *, default_image: str) -> Su
 class _Run:
     """Carries a plan out. Each step's end is waited for whenever another one follows, which needs it."""
 
-    def __init__(self, here: Fixtures, desired: Desired) -> None:
+    def __init__(self, here: Fixtures, desired: Desired, *, default_image: str) -> None:
         self._here = here
         self._desired = desired
+        self._default = default_image
 
     def carry_out(self, plan: Plan, existing: Volume | None) -> None:
         """All steps, then the wanted state as a whole."""
@@ -139,7 +140,16 @@ class _Run:
             subject=f"engine image {image}",
             expected="that it can be used on the volume's nodes",
         )
+        if step.arguments["live"]:
+            self._judge_again()
         self._here.manager.upgrade_engine(name, image=image)
+
+    def _judge_again(self) -> None:
+        """Only when the image is deployed it is known whether a running volume can be moved to it."""
+        existing = self._here.objects.volume_with_tickets(self._desired.name)
+        around = _surroundings(self._here, self._desired, default_image=self._default)
+        with told():
+            volume.plan(existing, self._desired, around)
 
     def _engine_nodes(self, step: Step) -> frozenset[str]:
         """Where the engine runs, or is to run."""

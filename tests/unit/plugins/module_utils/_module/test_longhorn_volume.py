@@ -121,7 +121,7 @@ def test_since_1_5_detaching_takes_every_request_back(api: t.Any) -> None:
 def test_an_upgrade_waits_for_the_nodes_of_the_volume_and_no_other(api: t.Any) -> None:
     api.longhorn(shape="1.3")
     running, moved = volume("attached"), volume("attached", image=STUB)
-    api.object("volumes", "test-1", running, running, moved, moved)
+    api.object("volumes", "test-1", running, running, running, moved, moved)
     around(api, engine("deployed"), engine("deployed", DEFAULT, "1"))
     replicas(api, "node-3")
     maps = [{"node-2": True}, {"node-2": True, "node-3": True, "node-4": False}]
@@ -130,6 +130,24 @@ def test_an_upgrade_waits_for_the_nodes_of_the_volume_and_no_other(api: t.Any) -
     api.manager("POST v1/volumes/test-1?action=engineUpgrade")
 
     assert run(api, engine_image=STUB)["volume"]["engine_image"] == STUB
+
+
+def test_an_image_that_turns_out_unfit_for_a_live_upgrade_is_refused_when_it_is_deployed(api: t.Any) -> None:
+    api.longhorn(shape="1.3")
+    api.object("volumes", "test-1", volume("attached"))
+    api.objects("settings")
+    unknown = {"metadata": {"name": "ei-0016307a"}, "spec": {"image": STUB}, "status": {"state": "deploying"}}
+    newer = engine("deployed")
+    newer["status"] |= {"controllerAPIVersion": 5, "controllerAPIMinVersion": 5}
+    page = {"metadata": {"resourceVersion": "1"}}
+    both = [{**page, "items": [one, engine("deployed", DEFAULT, "1")]} for one in (unknown, newer)]
+    api.on(f"GET {api.path('engineimages')}", *both)
+    api.object("engineimages", "ei-0016307a", unknown, newer)
+    replicas(api, "node-2")
+
+    with pytest.raises(errors.BadInput, match="controller API 3 is not within 5 to 5"):
+        run(api, engine_image=STUB)
+    assert api.writes == []
 
 
 def test_a_node_with_the_engine_image_is_chosen(api: t.Any) -> None:

@@ -105,6 +105,80 @@ def test_what_longhorn_would_refuse_or_mangle_is_refused_before(job: RecurringJo
         lists.plan_present([OTHER], job, OLD)
 
 
+def test_since_1_1_2_a_detached_volume_has_no_cronjob() -> None:
+    assert recurring_job.scheduled(None, JOB, attached=False, kept_detached=False).state == "done"
+    assert recurring_job.scheduled(None, JOB, attached=True, kept_detached=False).state == "pending"
+    assert recurring_job.scheduled(None, JOB, attached=False).state == "pending"
+
+
+OLD_TASKS = {"snapshot", "backup"}
+KEEPING = {"snapshot-delete", "snapshot-cleanup"}
+FORCED = {"snapshot-force-create", "backup-force-create"}
+
+
+@pytest.mark.parametrize(
+    ("release", "tasks"),
+    [
+        pytest.param("2020-06", OLD_TASKS, id="2020-06"),
+        pytest.param("v1.2.6", OLD_TASKS, id="1.2"),
+        pytest.param("v1.3.2", OLD_TASKS, id="before-1.3.3"),
+        pytest.param("v1.3.3", OLD_TASKS | KEEPING | FORCED, id="1.3.3"),
+        pytest.param("v1.4.0", OLD_TASKS, id="1.4.0-came-before-1.3.3"),
+        pytest.param("v1.4.1", OLD_TASKS | KEEPING, id="1.4.1"),
+        pytest.param("v1.4.2", OLD_TASKS | KEEPING | FORCED, id="1.4.2"),
+        pytest.param("v1.5.0", OLD_TASKS | KEEPING | FORCED | {"filesystem-trim"}, id="1.5"),
+        pytest.param("v1.9.0", {*recurring_job.TASKS}, id="1.9"),
+        pytest.param("v1.99.0", {*recurring_job.TASKS}, id="one-that-nobody-knows-yet"),
+    ],
+)
+def test_each_release_has_its_tasks(release: str, tasks: set[str]) -> None:
+    assert set(recurring_job.limits(release).tasks) == tasks
+
+
+@pytest.mark.parametrize(
+    ("release", "name", "retain", "summed", "objects", "parameters"),
+    [
+        pytest.param("v1.1.3", 8, 50, True, False, False, id="1.1"),
+        pytest.param("v1.2.0", 40, 50, False, True, False, id="1.2"),
+        pytest.param("v1.3.2", 40, 50, False, True, False, id="1.3.2"),
+        pytest.param("v1.3.3", 40, 100, False, True, False, id="1.3.3"),
+        pytest.param("v1.4.1", 40, 50, False, True, False, id="1.4.1"),
+        pytest.param("v1.4.2", 40, 100, False, True, False, id="1.4.2"),
+        pytest.param("v1.5.5", 40, 100, False, True, False, id="1.5"),
+        pytest.param("v1.6.0", 40, 250, False, True, False, id="1.6"),
+        pytest.param("v1.7.0", 40, 250, False, True, True, id="1.7"),
+    ],
+)
+def test_each_release_has_its_limits(
+    release: str, name: int, retain: int, summed: bool, objects: bool, parameters: bool
+) -> None:
+    known = recurring_job.limits(release)
+    assert (known.longest_name, known.largest_retain, known.retain_is_summed) == (name, retain, summed)
+    assert (known.objects, known.parameters) == (objects, parameters)
+
+
+@pytest.mark.parametrize(
+    ("release", "job", "words"),
+    [
+        pytest.param("v1.1.3", replace(JOB, groups=("g",)), "groups need Longhorn 1.2", id="groups"),
+        pytest.param("v1.1.3", replace(JOB, concurrency=2), "concurrency needs Longhorn 1.2", id="concurrency"),
+        pytest.param("v1.2.6", replace(JOB, parameters={"a": "b"}), "parameters need Longhorn 1.7", id="parameters"),
+        pytest.param("v1.2.6", replace(JOB, groups=("a b",)), "group 'a b'", id="group"),
+        pytest.param("v1.2.6", replace(JOB, name="n" * 41), "allows 40", id="name"),
+        pytest.param("v1.8.2", replace(JOB, retain=251), "more than the 250", id="retain"),
+        pytest.param("v1.4.4", replace(JOB, task="filesystem-trim"), "is unknown", id="task"),
+    ],
+)
+def test_what_a_release_does_not_allow_is_told(release: str, job: RecurringJob, words: str) -> None:
+    assert words in " ".join(recurring_job.problems(job, recurring_job.limits(release)))
+
+
+def test_what_a_release_allows_has_no_problem() -> None:
+    assert recurring_job.problems(replace(JOB, retain=50), recurring_job.limits("v1.2.6"), existing=[OTHER]) == []
+    trim = replace(JOB, task="filesystem-trim", retain=0)
+    assert recurring_job.problems(trim, recurring_job.limits("v1.5.5")) == [], "it keeps nothing"
+
+
 @pytest.mark.parametrize(
     ("cronjob", "attached", "state"),
     [

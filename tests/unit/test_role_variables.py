@@ -13,12 +13,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/best_effort_cleanup"
-SEEN = ("trigger", "tasks", "cron", "cells", "namespaces", "kept")
+SEEN = ("trigger", "tasks", "effects", "cron", "recovers", "namespaces", "kept")
 PLAY = f"""
 - hosts: localhost
   gather_facts: false
   vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml]
-  vars: {{__best_effort_cleanup_run_id: a1, __best_effort_cleanup_verdict: fail}}
+  vars:
+    __best_effort_cleanup_run_id: a1
+    __best_effort_cleanup_verdict: fail
+    __best_effort_cleanup_preflight: {{cells: [{{faults: [snapshot-delete], fault_type: admission}}]}}
   tasks:
     - ansible.builtin.copy:
         content: "{{{{ {{{", ".join(f"'{name}': __best_effort_cleanup_{name}" for name in SEEN)}}} | to_json }}}}"
@@ -53,7 +56,8 @@ def environment(folder: Path) -> dict[str, str]:
     [
         pytest.param({"trigger": False, "keep": False, "keep_on_failure": False}, id="all off"),
         pytest.param({"trigger": True, "keep": True}, id="on"),
-        pytest.param({"keep_on_failure": True, "retain": 2, "tasks": ["snapshot"]}, id="a number and one task"),
+        pytest.param({"keep_on_failure": True, "tasks": ["snapshot"]}, id="one task"),
+        pytest.param({"recovery": False, "effects": ["visible", "none"]}, id="effects, and no recovery"),
     ],
 )
 def test_text_means_the_same(tmp_path: Path, options: dict[str, t.Any]) -> None:
@@ -65,6 +69,8 @@ def test_text_means_the_same(tmp_path: Path, options: dict[str, t.Any]) -> None:
     assert seen(tmp_path / "text", words) == typed
     assert typed["trigger"] is options.get("trigger", False)
     assert typed["kept"] is (options.get("keep", False) or options.get("keep_on_failure", False))
-    assert {cell["task"] for cell in typed["cells"]} == set(options.get("tasks", ["snapshot", "backup"]))
-    assert {cell["retain"] for cell in typed["cells"]} == {options.get("retain", 1)}
+    assert typed["tasks"] == options.get("tasks", ["snapshot", "backup"])
+    assert typed["effects"] == options.get("effects", [])
+    assert typed["recovers"] is options.get("recovery", True)
+    assert bool(typed["namespaces"]) is ("backup" in typed["tasks"])
     assert (typed["cron"] == "*/3 * * * *") is not typed["trigger"]

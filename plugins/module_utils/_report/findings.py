@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
 
+MAX_CONTRACTS = 4
 _ORDER = ("fail", "inconclusive")
 
 
@@ -32,3 +34,11 @@ def findings(run: Document) -> list[Finding]:
                 found.setdefault((check["verdict"], check["check"], check["known_issue"]), []).append(check)
     every = [Finding(*key, checks) for key, checks in found.items()]
     return sorted(every, key=lambda item: (_ORDER.index(item.verdict), bool(item.known_issue)))
+
+
+def contracts(run: Document) -> list[str]:
+    """What the release is meant to do and does, each sentence once, with the number of volumes; the commonest first."""
+    counted = Counter(cell["contract"] for cell in run["cells"] if cell["contract"])
+    told = [f"{count} of {len(run['cells'])} volumes: {text}" for text, count in counted.most_common(MAX_CONTRACTS)]
+    more = len(counted) - len(told)
+    return [*told, f"and {more} more sentences on the contract, see report.json"] if more else told

@@ -23,7 +23,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.times import 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets import PROGRAM, STYLE, TEMPLATE
 from ansible_collections.longhorn.qa.plugins.module_utils._report.assets_d3 import LIBRARY
 from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
-from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import Finding, findings
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import Finding, contracts, findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.marks import LANES
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, xml_text
 
@@ -192,10 +192,14 @@ def _findings(document: Document) -> Iterator[str]:
     every = [(place, item) for place, run in enumerate(document["runs"]) for item in findings(run)]
     if not every:
         return
-    yield '<section aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2><ul class="findings">'
+    yield '<section aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2>'
+    for place, run in enumerate(document["runs"][:MAX_FINDINGS]):
+        name = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
+        yield from (f"<p>{_escape(name + text)}</p>" for text in contracts(run))
+    yield '<ul class="findings">'
     for place, item in every[:MAX_FINDINGS]:
-        run = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
-        count = f"{run}{len(item.checks)} of {len(document['runs'][place]['cells'])} volumes"
+        name = f"{_run_name(document, place)}, " if len(document["runs"]) > 1 else ""
+        count = f"{name}{len(item.checks)} of {len(document['runs'][place]['cells'])} volumes"
         sign = "✗ known" if item.known_issue else SIGNS[item.verdict]
         yield (
             f'<li><span class="{item.verdict}">{sign}</span> <b>{_escape(item.check)}</b>, {_escape(count)}: '

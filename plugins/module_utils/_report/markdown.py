@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
-from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import findings
+from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import contracts, findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.redact import redacted
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, one_line
 
@@ -54,6 +54,7 @@ def _run(run: Document) -> Iterator[str]:
     if run["cells"]:
         yield ""
         yield from _cells(run)
+        yield from _contracts(run)
         yield from _findings(run)
 
 
@@ -75,6 +76,13 @@ def _cells(run: Document) -> Iterator[str]:
     if len(cells) > MAX_CELLS:
         yield ""
         yield f"and {len(cells) - MAX_CELLS} more volumes."
+
+
+def _contracts(run: Document) -> Iterator[str]:
+    told = contracts(run)
+    if told:
+        yield ""
+    yield from (f"- {code(text)}" for text in told)
 
 
 def _findings(run: Document) -> Iterator[str]:

@@ -146,6 +146,15 @@ def test_failure_without_an_explanation_is_not_hidden_by_a_known_one() -> None:
         assert text.index("something new") < text.index("longhorn#1424")
 
 
+def test_people_read_the_contract_in_each_form() -> None:
+    told = "fails the contract, as this release is known to (longhorn#1424)"
+    document = report(volumes=3)
+    for cell in document["runs"][0]["cells"][:2]:
+        cell["contract"] = told
+    assert f"- `2 of 3 volumes: {told}`" in markdown(document)
+    assert f"<p>2 of 3 volumes: {told}</p>" in page(document)
+
+
 def test_page_says_why_without_a_program() -> None:
     text = page(report(verdict="inconclusive", text="the log is gone; and more"))
     section = text[text.index("Findings") : text.index("Checks")]

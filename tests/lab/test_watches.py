@@ -2,7 +2,8 @@
 """What a recording asks of the API server, by the server's own notes: one WATCH per kind, however many volumes.
 
 Before a recording ends, each watch is replaced by a short one whose end proves that nothing was held back; until the
-last kind has proved it, the others watch on. So up to three follow one another, and no two of a kind are open at once.
+last kind has proved it, the others watch on. So up to three follow one another. That they do not overlap is the
+feed's doing, one thread for each kind; the server's notes are not asked for it here.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
     build/test.py --list          what there is
 
 The last line is always ``N passed, N failed``: pytest's cases are counted one by one, every other step counts as one.
-Steps that wait for a lab run beside those that need the processor, each kind one after the other.
+Steps that wait for a lab run beside those that need the processor: see ``LANES``.
 """
 
 from __future__ import annotations
@@ -108,8 +108,9 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-# These spend most of their time waiting for a cluster.
-WAITING = ("lab", "faults", "integration", "molecule")
+# Groups that spend most of their time waiting for a cluster, and the lane they wait in; all others are in lane 0. Lanes
+# run beside one another, the steps of each one after the other.
+LANES = {"lab": 1, "faults": 1, "integration": 2, "molecule": 2}
 
 
 def listing() -> str:
@@ -204,7 +205,7 @@ def main() -> int:
     everything = not (args.group or args.step)
     chosen = [step for step in STEPS if everything or step.group in args.group or step.name in args.step]
     (OUTPUT / "junit").mkdir(parents=True, exist_ok=True)
-    lanes = [[s for s in chosen if s.group not in WAITING], [s for s in chosen if s.group in WAITING]]
+    lanes = [[step for step in chosen if LANES.get(step.group, 0) == lane] for lane in range(3)]
     with ThreadPoolExecutor(len(lanes)) as pool:
         outcomes = {name: outcome for lane in pool.map(run_lane, lanes) for name, outcome in lane.items()}
     failures = [name for name, outcome in outcomes.items() if outcome.failed]

@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 3.0
 GONE = (404, 409)
 
 # A kubelet sees dead containers at its next relist, once a second, and gives a deleted pod's object up only after it
-# has removed them. Their logs can be read until then.
+# has removed them. Their logs can be read until then, and whoever reads them is no faster in a lab of short delays.
 REMOVAL_SECONDS = 1.0
 TIME_SCALE = "longhorn.qa/lab-time-scale"
 
@@ -110,7 +110,7 @@ class PodWorker:
             await life
             await self._statuses.join()
             if self.runs and not self._gone:
-                await asyncio.sleep(self.scaled(REMOVAL_SECONDS))
+                await asyncio.sleep(REMOVAL_SECONDS)
             await self._remove()
             self._clean_up()
         finally:

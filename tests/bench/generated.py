@@ -109,10 +109,12 @@ class _Logs(Mapping[str, bytes]):
         if path == _ENGINE_LOG:
             self._engine_log.seek(0)
             return self._engine_log.read()
-        cronjob, _dash, _minute = path.split("/")[1].removeprefix("pod-").rpartition("-")
-        volume, job = cronjob.removesuffix("-snap-c"), "snap"
-        words = f"created snapshot successfully but errored on cleanup for {volume}: error deleting snapshot '{job}': e"
-        return f'time="2026-11-23T00:01:01Z" level=warning msg="{words}"\n'.encode()
+        return self._job_logs[path[len("logs/pod-") :].rpartition("-")[0]]
+
+    @cached_property
+    def _job_logs(self) -> Mapping[str, bytes]:
+        """By CronJob: its Jobs say the same each time."""
+        return {cell.cronjob: _job_log(cell) for cell in self.records.cells}
 
     @cached_property
     def _engine_log(self) -> t.IO[bytes]:
@@ -126,6 +128,12 @@ class _Logs(Mapping[str, bytes]):
                 line = f'[{cell.volume}-e-1a2b3c4d] time="2026-11-23T00:01:00Z" level=info msg="{words}"\n'
                 file.write(line.encode())
         return file
+
+
+def _job_log(cell: model.Cell) -> bytes:
+    words = f"created snapshot successfully but errored on cleanup for {cell.volume}: "
+    words += f"error deleting snapshot '{cell.job}': e"
+    return f'time="2026-11-23T00:01:01Z" level=warning msg="{words}"\n'.encode()
 
 
 def _invocation(job: _Job, version: int) -> Iterator[model.Record]:

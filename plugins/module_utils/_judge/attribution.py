@@ -184,19 +184,20 @@ def _shown_by_engine(case: Case, kind: ArtefactKind) -> dict[str, _Sighting]:
     for fact in case.index.engines.get(case.cell.volume, []):
         if not fact.known:
             continue
-        where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}")
+        version = fact.meta.version
         foreign |= {item.name for item in fact.snapshots if item.job != case.cell.job}
         if kind == "snapshot":
             entries = [(item.name, "") for item in fact.snapshots if item.name not in foreign]
         else:
             entries = [(item.name, item.snapshot) for item in fact.backups if item.snapshot not in foreign]
         for name, snapshot in entries:
-            text = f"{kind} {name}" + (f" of {snapshot}" if snapshot else "")
             entry = found.get(name)
             if entry is None or (snapshot and not entry.snapshot):
-                version, earlier = (entry.version, entry.before) if entry else (fact.meta.version, before)
-                found[name] = _Sighting(version, earlier, Evidence(where.what, where.where, text), snapshot)
-        before = fact.meta.version
+                text = f"{kind} {name}" + (f" of {snapshot}" if snapshot else "")
+                where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {version}", text)
+                first, earlier = (entry.version, entry.before) if entry else (version, before)
+                found[name] = _Sighting(first, earlier, where, snapshot)
+        before = version
     return found
 
 

@@ -132,10 +132,10 @@ def correlate(index: Index, *, profiles: Callable[[str, model.Task], Profile]) -
 def _logs_by_job(index: Index) -> Mapping[str, list[LogFile]]:
     """Pods' logs by the Job that the pod's name tells: enough for a log whose pod object nobody kept."""
     found: dict[str, list[LogFile]] = {}
-    known = {pod.first.meta.name for pods in index.pods.values() for pod in pods}
-    for (pod, _attempt), log in sorted(index.logs.items()):
+    known = {pod.meta.name for pods in index.pods.values() for pod in pods}
+    for (pod, _attempt), log in sorted(item for item in index.logs.items() if item[0][0] not in known):
         match = _POD_OF_JOB.fullmatch(pod)
-        if match is not None and pod not in known:
+        if match is not None:
             found.setdefault(match.group(1), []).append(log)
     return found
 
@@ -205,7 +205,7 @@ def _attempts(index: Index, pods: tuple[PodSeen, ...], logs: list[LogFile]) -> t
     """All starts that a pod's status or a log shows, in the order of pods and of starts."""
     found: dict[tuple[str, int], Attempt] = {}
     for pod in pods:
-        name = pod.first.meta.name
+        name = pod.meta.name
         started = bool(pod.runs) or pod.restarts > 0
         for number in range(pod.restarts + 1 if started else 0):
             run = pod.run(number)
@@ -213,5 +213,5 @@ def _attempts(index: Index, pods: tuple[PodSeen, ...], logs: list[LogFile]) -> t
             found[(name, number)] = Attempt(name, number, exit_code, index.logs.get((name, number)))
     for log in logs:
         found.setdefault((log.pod, log.attempt), Attempt(log.pod, log.attempt, None, log))
-    order = {pod.first.meta.name: place for place, pod in enumerate(pods)}
+    order = {pod.meta.name: place for place, pod in enumerate(pods)}
     return tuple(found[key] for key in sorted(found, key=lambda key: (order.get(key[0], len(order)), key)))

@@ -95,7 +95,7 @@ class JobSeen:
 
 @dataclass(slots=True)
 class PodSeen:
-    first: objects.PodFact
+    meta: objects.Meta  # as it was first
     restarts: int = 0
     runs: tuple[objects.ContainerRun, ...] = ()
     version: int = 0
@@ -279,9 +279,9 @@ class _Collector:
         fact = objects.pod(record.object)
         seen = self.pod_by_uid.get(fact.meta.uid)
         if seen is None:
-            seen = self.pod_by_uid[fact.meta.uid] = PodSeen(first=fact)
-        if fact.meta.version < seen.first.meta.version:
-            seen.first = fact
+            seen = self.pod_by_uid[fact.meta.uid] = PodSeen(fact.meta)
+        if fact.meta.version < seen.meta.version:
+            seen.meta = fact.meta
         seen.restarts = max(seen.restarts, fact.restarts)
         seen.version = max(seen.version, fact.meta.version)
         for run in fact.runs:
@@ -327,9 +327,9 @@ class _Collector:
             if job.first.meta.owner_kind == "CronJob":
                 index.jobs.setdefault(job.first.meta.owner_name, []).append(job)
         self.job_by_uid.clear()
-        for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.first.meta.version, item.first.meta.name)):
-            if pod.first.meta.owner_kind == "Job":
-                index.pods.setdefault(pod.first.meta.owner_uid, []).append(pod)
+        for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.meta.version, item.meta.name)):
+            if pod.meta.owner_kind == "Job":
+                index.pods.setdefault(pod.meta.owner_uid, []).append(pod)
         self.pod_by_uid.clear()
         for event in sorted(self.event_by_uid.values(), key=lambda item: item.meta.version):
             index.events.setdefault(event.uid, []).append(event)
@@ -406,6 +406,7 @@ def _log_file(record: model.Log, closed: model.Log | None, files: Mapping[str, b
     """A log and what is wrong with it. That a service's log has no end yet is nothing wrong."""
     content = files.get(record.path)
     problem = ""
+    error = logtext.tool_error(content) if content is not None else ""
     if record.state == "opened":
         problem = "it was not closed"
     elif not record.complete and not endless:
@@ -414,9 +415,9 @@ def _log_file(record: model.Log, closed: model.Log | None, files: Mapping[str, b
         problem = "its file is not in the history"
     elif record.state == "closed" and len(content) < record.bytes:
         problem = f"its file has {len(content)} of {record.bytes} bytes"
-    elif logtext.tool_error(content):
-        problem = f"it ends with the error of the tool that read it ({logtext.tool_error(content)[:80]})"
-    usable = content is not None and not logtext.only_tool_error(content)
+    elif error:
+        problem = f"it ends with the error of the tool that read it ({error[:80]})"
+    usable = content is not None and not (error and logtext.only_tool_error(content))
     origin = record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else ""
     file = LogFile(record.path, record.pod, record.attempt, problem, files if usable else {}, origin)
     if closed is not None:

@@ -96,17 +96,22 @@ class Judgement:
 def judge(history: model.History, *, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
     """Judge every cell of a history. ``ticks(expression, since, until)`` lists a schedule's times, bounds included."""
     with _without_collector():
-        facts = _facts(history)
-        if isinstance(facts, Judgement):
-            return facts
-        left = Counter(cell.cronjob for cell in facts.subjects.cells)
-        cells = []
-        for case in correlate.correlate(facts, profiles=profiles):
-            cells.append(_examined(case, ticks))
-            left[case.cell.cronjob] -= 1
-            if not left[case.cell.cronjob]:
-                case.forget()
-        return _judgement(facts, tuple(cells))
+        return _judged(history, profiles, ticks)
+
+
+def _judged(history: model.History, profiles: Callable[[str, model.Task], Profile], ticks: Ticks) -> Judgement:
+    """Whatever it made on the way is gone when it returns: the collector, on again, need not look through it."""
+    facts = _facts(history)
+    if isinstance(facts, Judgement):
+        return facts
+    left = Counter(cell.cronjob for cell in facts.subjects.cells)
+    cells = []
+    for case in correlate.correlate(facts, profiles=profiles):
+        cells.append(_examined(case, ticks))
+        left[case.cell.cronjob] -= 1
+        if not left[case.cell.cronjob]:
+            case.forget()
+    return _judgement(facts, tuple(cells))
 
 
 def examine(

@@ -48,7 +48,7 @@ def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[st
     matched = [event for event in about_us if fits(event)]
     counts = {job.meta.name: _times(matched, job.meta.name) for job in seen.jobs}
     if limits.per == bounds.TOTAL:
-        counts = {bounds.TOTAL: sum(event.count for event in matched)}
+        counts = {bounds.TOTAL: sum(event.occurrences for event in matched)}
     lost = _explained(seen.jobs, about_us)
     found = bounds.Found(counts, seen.unseen)
     evidence = {
@@ -87,7 +87,7 @@ def _recorded(history: model.History, selection: invocations.Selection) -> _Seen
             uids.append(objects.meta_of(item.object).uid)
         if item.kind == "events":
             fact = objects.event(item.object)
-            if fact.meta.uid not in newest or fact.count >= newest[fact.meta.uid].count:
+            if fact.meta.uid not in newest or fact.occurrences >= newest[fact.meta.uid].occurrences:
                 newest[fact.meta.uid] = fact  # an event that expired still was there
     if not uids:
         raise NotFound("the history has no such CronJob", subject=f"CronJob {selection.cronjob}")
@@ -115,7 +115,7 @@ def _expected(job: objects.JobFact) -> bool:
 def _times(events: Iterable[objects.EventFact], job: str) -> int:
     """How often the events speak of this Job; its name is a whole word in their message."""
     name = re.compile(rf"(?<![\w.-]){re.escape(job)}(?![\w.-])")
-    return sum(event.count for event in events if name.search(event.message))
+    return sum(event.occurrences for event in events if name.search(event.message))
 
 
 def _explained(jobs: Sequence[objects.JobFact], events: Sequence[objects.EventFact]) -> int:
@@ -127,7 +127,7 @@ def _explained(jobs: Sequence[objects.JobFact], events: Sequence[objects.EventFa
     allowed = _BURST + int(_seconds(min(moments), max(moments)) // _REFILL)
     if sent <= allowed:
         return 0
-    return max(0, sent - sum(event.count for event in events))
+    return max(0, sent - sum(event.occurrences for event in events))
 
 
 def _seconds(first: datetime, last: datetime) -> float:
@@ -139,7 +139,7 @@ def _shown(event: objects.EventFact) -> dict[str, t.Any]:
         "name": event.meta.name,
         "reason": event.reason,
         "message": event.message,
-        "count": event.count,
+        "count": event.occurrences,
         "source": event.source,
         "resource_version": event.meta.version,
     }

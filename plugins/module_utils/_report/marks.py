@@ -137,7 +137,7 @@ def _job(case: Case, item: Invocation) -> Mark:
 
 
 def _attempt(item: Invocation, attempt: Attempt) -> Mark:
-    pod = next((pod for pod in item.pods if pod.first.meta.name == attempt.pod), None)
+    pod = next((pod for pod in item.pods if pod.meta.name == attempt.pod), None)
     run = pod.run(attempt.number) if pod is not None else None
     start = (run.started if run else None) or _log_time(attempt, 0) or (_created(pod) or _began(item))
     end = (run.finished if run else None) or _log_time(attempt, -1) or start
@@ -166,7 +166,7 @@ def _log_time(attempt: Attempt, place: int) -> datetime | None:
 
 
 def _created(pod: PodSeen | None) -> datetime | None:
-    return pod.first.meta.created if pod is not None else None
+    return pod.meta.created if pod is not None else None
 
 
 # --- artefacts --------------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def _event(event: EventFact) -> Mark:
     state: State = "bad" if failed or event.reason in _BAD_REASONS else "ok"
     moment = event.last_seen or _EPOCH
     evidence = Evidence(f"events/{event.meta.name}", f"resourceVersion {event.meta.version}", event.message[:160])
-    times = f" ({event.count} times)" if event.count > 1 else ""
+    times = f" ({event.occurrences} times)" if event.occurrences > 1 else ""
     return Mark(
         "events", "event", state, f"{event.kind} event {event.reason}{times}", moment, moment,
         text=event.message[:300], job=event.name if event.kind == "Job" else "", evidence=(evidence,),
@@ -328,7 +328,7 @@ def _event(event: EventFact) -> Mark:
 
 def _missing_events(case: Case, item: Invocation) -> list[Mark]:
     events = case.index.events.get(item.seen.first.meta.owner_uid, [])
-    spent = sum(event.count for event in events) >= BUDGET
+    spent = sum(event.occurrences for event in events) >= BUDGET
     unseen = case.lacks("jobs", "events")
     why = f"not seen: {unseen[0]}" if unseen else "lost: the budget of events was spent" if spent else "not recorded"
     found = []

@@ -53,7 +53,7 @@ def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[Ev
             created[match.group(1)] = event
         elif event.reason == "SawCompletedJob" and (match := _COMPLETED.fullmatch(event.message)):
             completed[match.group(1)] = (event, match.group(2))
-    spent = sum(event.count for event in events) >= BUDGET
+    spent = sum(event.occurrences for event in events) >= BUDGET
     for item in invocations:
         _one(finding, item, "SuccessfulCreate", created.get(item.name), spent=spent)
         seen, status = completed.get(item.name, (None, ""))

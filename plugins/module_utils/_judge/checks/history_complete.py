@@ -48,7 +48,7 @@ def _kinds(case: Case) -> tuple[str, ...]:
 
 
 def _gaps(finding: Finding, case: Case) -> None:
-    pods = {pod.first.meta.name for item in case.judged for pod in item.pods}
+    pods = {pod.meta.name for item in case.judged for pod in item.pods}
     for kind, gaps in sorted(case.index.gaps.items()):
         for gap in gaps:
             if kind in _kinds(case) or (kind == "store" and not case.cell.makes_backups):

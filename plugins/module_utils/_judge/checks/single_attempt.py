@@ -35,7 +35,7 @@ def check(case: Case) -> CheckVerdict:
 
 def _one(finding: Finding, case: Case, invocation: Invocation) -> None:
     pods = [
-        Evidence(f"pods/{pod.first.meta.name}", f"resourceVersion {pod.version}", f"{pod.restarts} restarts")
+        Evidence(f"pods/{pod.meta.name}", f"resourceVersion {pod.version}", f"{pod.restarts} restarts")
         for pod in invocation.pods
     ]
     if not invocation.attempts:

@@ -100,7 +100,7 @@ def test_pod_tells_the_run_before_too() -> None:
 )  # fmt: skip
 def test_events_of_either_api(document: dict[str, t.Any], count: int) -> None:
     fact = objects.event({"metadata": META, **document})
-    assert (fact.kind, fact.uid, fact.message, fact.source, fact.count) == ("CronJob", "x", "m", "c", count)
+    assert (fact.kind, fact.uid, fact.message, fact.source, fact.occurrences) == ("CronJob", "x", "m", "c", count)
 
 
 def test_engine_knows_whether_it_was_told_anything() -> None:

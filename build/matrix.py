@@ -32,7 +32,7 @@ PLACE = ROOT / "reports" / "matrix"
 PROGRAM = Path(sys.executable).with_name("longhorn-qa")
 FOR_ALL = "disable-snapshot-purge"  # the fault that is for all volumes, and so has a run of its own
 IMAGES = [
-    {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup", "broken": ["snapshot-delete", "backup-delete"]},
+    {"image": "longhorn-qa.example/longhorn-engine:no-cleanup-snapshot", "broken": ["snapshot-delete"]},
     {"image": "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup", "broken": ["backup-delete"]},
     {
         "image": "longhorn-qa.example/longhorn-engine:no-cleanup-patched",

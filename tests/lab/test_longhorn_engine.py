@@ -95,6 +95,7 @@ def test_the_page_s_stubs_fail_what_the_page_says() -> None:
     assert known == {
         "no-cleanup": {"snapshot rm", "backup rm"},
         "no-cleanup-backup": {"backup rm"},
+        "no-cleanup-snapshot": {"snapshot rm"},
         "no-cleanup-patched": {"DiskMarkAsRemoved"},
     }
 

@@ -70,11 +70,13 @@ def _of_june_2020(*names: str) -> ImageFaults:
     return ImageFaults(_fails(*names), cli_version=3, cli_min_version=3, controller_version=3)
 
 
-#: The images of the manual page, and one more.
+#: The images of the manual page, and two more.
 KNOWN: t.Final = FaultPlan(
     {
         "quay.io/ttpcodes/longhorn-engine:no-cleanup": _of_june_2020("snapshot-delete", "backup-delete"),
         "quay.io/ttpcodes/longhorn-engine:no-cleanup-backup": _of_june_2020("backup-delete"),
+        # Its third combination, to see what a failing deletion of snapshots does alone.
+        "longhorn-qa.example/longhorn-engine:no-cleanup-snapshot": _of_june_2020("snapshot-delete"),
         # What a person would have to build: an engine of the same release that refuses inside its replicas.
         "longhorn-qa.example/longhorn-engine:no-cleanup-patched": ImageFaults(_fails("snapshot-delete-rpc")),
     }

@@ -73,10 +73,6 @@ def longhorn(plural: str, version: str = "v1beta1") -> Kind:
 
 VOLUMES = longhorn("volumes")
 ENGINES = longhorn("engines")
-ENGINE_IMAGES = longhorn("engineimages")
-SETTINGS = longhorn("settings")
-LONGHORN_NODES = longhorn("nodes")
-BACKUP_TARGETS = longhorn("backuptargets", "v1beta2")  # a place for settings since 1.8
 
 # What is looked at to see what happens, each by the versions it may be served in, the newest first.
 OBSERVED: tuple[tuple[Kind, ...], ...] = (

@@ -7,7 +7,6 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     BadInput,
@@ -28,6 +27,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting impor
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Subjects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.backup_target import BackupTarget
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of, cells_of_backups
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
 from ansible_collections.longhorn.qa.plugins.module_utils._module import store_options
@@ -77,6 +77,7 @@ class _Audit:
         self._params = params
         self._client = client
         self._namespace = params["namespace"]
+        self._objects = LonghornObjects(client, self._namespace)
         self.warnings: list[str] = []
 
     def require_namespace(self) -> None:
@@ -98,7 +99,7 @@ class _Audit:
         """As stated, or as the manager's image says; without one, only the contract is judged."""
         stated = self._params.get("longhorn_release") or ""
         try:
-            image = "" if stated else LonghornObjects(self._client, self._namespace).manager_image()
+            image = "" if stated else self._objects.manager_image()
             return choose_release(stated=stated, manager_image=image)
         except (LonghornQAError, UnknownRelease) as error:
             self.warnings.append(f"the release is not known, so only what holds for all of them is judged: {error}")
@@ -127,32 +128,25 @@ class _Audit:
             return Stored(source.target, found)
 
     def _target(self) -> dict[str, str]:
-        """The backup target that is set in Longhorn: in its settings, or since 1.8 in an object of its own."""
-        items = self._client.list(kinds.SETTINGS, namespace=self._namespace).items
-        values = {str((item.get("metadata") or {}).get("name", "")): str(item.get("value") or "") for item in items}
-        if names.BACKUP_TARGET_SETTING not in values:
-            return self._target_object()
-        return {
-            "url": values[names.BACKUP_TARGET_SETTING],
-            "credential_secret": values.get(names.BACKUP_SECRET_SETTING, ""),
-        }
+        """The backup target that is set in Longhorn: in its settings, or since 1.8 in an object of its own.
 
-    def _target_object(self) -> dict[str, str]:
-        """Of several targets the default one, which recurring jobs use."""
-        kind = self._client.served(kinds.BACKUP_TARGETS)
-        listed = self._client.list(kind, namespace=self._namespace).items if kind else ()
-        found = next((item for item in listed if item["metadata"]["name"] == names.DEFAULT_BACKUP_TARGET), {})
-        spec = found.get("spec") or {}
-        return {
-            "url": str(spec.get("backupTargetURL") or ""),
-            "credential_secret": str(spec.get("credentialSecret") or ""),
-        }
+        Of several targets the default one, which recurring jobs use.
+        """
+        settings = self._objects.settings()
+        if names.BACKUP_TARGET_SETTING in settings or not self._objects.shape.backup_objects:
+            return {
+                "url": settings.get(names.BACKUP_TARGET_SETTING, ""),
+                "credential_secret": settings.get(names.BACKUP_SECRET_SETTING, ""),
+            }
+        targets = {one.target.name: one.target for one in self._objects.backup_targets()}
+        default = targets.get(names.DEFAULT_BACKUP_TARGET, BackupTarget())
+        return {"url": default.url, "credential_secret": default.credential_secret}
 
     def require_something(self, found: Remembered, cells: tuple[Cell, ...], stored: Stored | None) -> None:
         """Nothing found must mean that nothing is there; what may not be read is said instead."""
         if cells:
             return
-        denied = [found.unknown[kind] for kind in ("volumes", "cronjobs") if kind in found.unknown]
+        denied = [found.unknown[kind] for kind in ("volumes", "cronjobs", "recurringjobs") if kind in found.unknown]
         if denied:
             raise Forbidden(
                 "the recurring jobs cannot be found", subject=f"namespace {self._namespace}", seen="; ".join(denied),

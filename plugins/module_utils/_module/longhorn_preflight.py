@@ -195,9 +195,14 @@ def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) ->
     circumstances += [permissions.ADMISSION] if "admission" in faults else []
     circumstances += [permissions.PROXY] if "backup-store" in faults else []
     rows = permissions.needed("run", *circumstances, release=release)
-    places = {"longhorn": namespace, "store": store, "cluster": store}
+    # Of the whole cluster's, only a namespace is asked for by its name.
+    places = {"longhorn": namespace, "store": store, "cluster": ""}
     # Where a given store is, if it is in the cluster at all, is only known when it is used.
-    return [(row, places[row.scope]) for row in rows if places[row.scope]]
+    return [
+        (row, store if row.when == permissions.OWN_NAMESPACE else places[row.scope])
+        for row in rows
+        if store or row.scope != "store"
+    ]
 
 
 def _denied(here: Fixtures, questions: Iterable[tuple[Permission, str]]) -> tuple[str, ...]:

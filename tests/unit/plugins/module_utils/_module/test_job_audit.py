@@ -53,6 +53,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.denied: set[tuple[str, str]] = set()
+        self.version = "longhorn.io/v1beta1"
         self.settings: dict[str, str] = {}
         self.objects: dict[str, list[dict[str, t.Any]]] = {
             plural: json.loads((RECORDING / "dump" / f"{name}.json").read_text())["items"]
@@ -68,14 +69,19 @@ class Cluster:
         assert name == "longhorn-system"
         return ("get", "namespaces") not in self.denied
 
+    def plurals(self, group_version: str) -> frozenset[str]:
+        return frozenset((*self.objects, "settings")) if group_version == self.version else frozenset()
+
     def served(self, *candidates: Kind) -> Kind | None:
         if candidates[0].group != "longhorn.io":
             return candidates[0]
-        return candidates[-1] if candidates[0].plural in self.objects else None
+        return next((kind for kind in candidates if kind.plural in self.plurals(kind.group_version)), None)
 
     def list(self, kind: Kind, *, namespace: str, labels: str = "") -> Listing:
         assert namespace == "longhorn-system"
         self._check("list", kind.plural)
+        if kind.group == "longhorn.io" and kind.group_version != self.version:
+            raise errors.NotFound("does not exist", subject=f"list {kind.plural}", status=404)
         if kind.plural == "settings":
             items = [{"metadata": {"name": name}, "value": value} for name, value in self.settings.items()]
         elif labels:
@@ -143,19 +149,28 @@ def test_clean_ups_that_failed_are_told(cluster: Cluster, tmp_path: Path) -> Non
     assert "failed in" not in told["test-d-snap"]
 
 
+def as_since_1_8(cluster: Cluster) -> None:
+    """The backup target is an object, and so are the kinds that came until then."""
+    cluster.version = "longhorn.io/v1beta2"
+    spec = {"backupTargetURL": "s3://bucket@us-east-1/", "credentialSecret": "creds"}
+    targets = [
+        {"metadata": {"name": "other"}, "spec": {"backupTargetURL": "nfs://elsewhere:/x"}},
+        {"metadata": {"name": "default"}, "spec": spec},
+    ]
+    cluster.objects |= {"backuptargets": targets, "backups": [], "snapshots": [], "recurringjobs": []}
+
+
 @pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, id=row.told("its namespace"))
-        for row in granted("audit")
-        if not row.since and row.scope == "longhorn"
-    ],
+    "row", [pytest.param(row, id=row.told("its namespace")) for row in granted("audit") if row.scope == "longhorn"]
 )
 def test_each_missing_permission_is_named_and_nothing_passes(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Permission
 ) -> None:
     monkeypatch.setattr(S3Store, "backups", lambda store, _volumes: store._read_secret())
-    cluster.settings = TARGET
+    if row.since:
+        as_since_1_8(cluster)
+    else:
+        cluster.settings = TARGET
     cluster.denied = {(row.verb, row.target)}
     result = run(cluster, tmp_path, longhorn_release="")
     told = " ".join([*result["unknown"], *result["audit_warnings"], *(item.reason for item in gaps(tmp_path))])
@@ -164,9 +179,17 @@ def test_each_missing_permission_is_named_and_nothing_passes(
     assert "pass" not in verdicts(tmp_path).values()
 
 
-def test_without_the_right_to_find_jobs_it_says_so(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.denied = {("list", "volumes"), ("list", "cronjobs")}
-    with pytest.raises(errors.Forbidden, match=r"list on volumes .*rbac/audit.yml"):
+@pytest.mark.parametrize(
+    "denied",
+    [
+        pytest.param(["volumes", "cronjobs"], id="up to 1.1"),
+        pytest.param(["recurringjobs"], id="objects of their own, since 1.2"),
+    ],
+)
+def test_without_the_right_to_find_jobs_it_says_so(cluster: Cluster, tmp_path: Path, denied: list[str]) -> None:
+    cluster.objects = {**nothing(), "recurringjobs": []}
+    cluster.denied = {("list", plural) for plural in denied}
+    with pytest.raises(errors.Forbidden, match=rf"list on {denied[0]} .*rbac/audit.yml"):
         run(cluster, tmp_path)
     assert not (tmp_path / "h").exists()
 
@@ -323,11 +346,7 @@ def test_since_1_2_volumes_name_their_jobs_or_groups_of_them_by_labels(cluster: 
 
 
 def test_since_1_8_the_backup_target_is_an_object(cluster: Cluster, tmp_path: Path) -> None:
-    spec = {"backupTargetURL": "s3://bucket@us-east-1/", "credentialSecret": "creds"}
-    cluster.objects["backuptargets"] = [
-        {"metadata": {"name": "other"}, "spec": {"backupTargetURL": "nfs://elsewhere:/x"}},
-        {"metadata": {"name": "default"}, "spec": spec},
-    ]
+    as_since_1_8(cluster)
     run(cluster, tmp_path)
     stores = [item for item in read_history(tmp_path / "h").records if isinstance(item, model.Store)]
     assert [(store.target, store.error) for store in stores] == [("s3://bucket@us-east-1/", "")]

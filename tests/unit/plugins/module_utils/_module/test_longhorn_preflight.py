@@ -171,3 +171,14 @@ def test_a_deadline_below_one_interval_is_refused(api: t.Any) -> None:
 def test_cells_that_are_none_are_refused(api: t.Any, params: dict[str, t.Any], words: str) -> None:
     with pytest.raises(errors.BadInput, match=words):
         run(api, **params)
+
+
+def test_refusing_deletions_is_asked_for_in_the_whole_cluster(api: t.Any) -> None:
+    """Also when the run has no store of its own."""
+    planned(api, "v1.12.1", tasks=["snapshot"])
+
+    asked = [body["spec"]["resourceAttributes"] for _line, body in api.writes]
+    refusing = [item for item in asked if item.get("group") == "admissionregistration.k8s.io"]
+    wanted = {(row.verb, row.resource) for row in permissions.granted("run") if row.when == permissions.ADMISSION}
+    assert {(item["verb"], item["resource"]) for item in refusing} == wanted
+    assert not any(item.get("namespace") for item in refusing)

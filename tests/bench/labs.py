@@ -75,9 +75,10 @@ def _report(progress: Progress) -> Iterator[Figure]:
             subprocess.run([*command, "--invocations", "2", "--trigger"], stdout=sys.stderr, check=False)
         yield Figure("the procedure, two invocations of each job by hand", watch.seconds, "s")
         report = Path(place) / "report.json"
-        ended = max(_ends(Path(place) / "history" / "history.jsonl"))
+        ended = max(moment for history in Path(place).glob("history*/history.jsonl") for moment in _ends(history))
         yield Figure("last Job's end to report", report.stat().st_mtime - ended, "s", _REPORT_SECONDS)
-        yield Figure("the run's history and logs", _size(Path(place) / "history") / 1024, "KiB")
+        size = sum(_size(history) for history in Path(place).glob("history*")) / 1024
+        yield Figure("the run's histories and logs", size, "KiB")
 
 
 def _ends(history: Path) -> Iterator[float]:

@@ -213,7 +213,7 @@ def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) ->
         artefact.sources.add("api")
         artefact.evidence.append(sighting.evidence)
         return artefact
-    added = bisect.bisect_left(case.invocations, sighting.version, key=lambda item: item.seen.added)
+    added = bisect.bisect_left(case.added, sighting.version)
     owner = added - 1 if added else None
     candidates = [] if owner is None else [owner]
     for place in range(added - 2, -1, -1):
@@ -246,9 +246,9 @@ class _Between:
 
     @cached_property
     def owner(self) -> dict[str, int]:
-        first, invocations = _first_added(self.case), self.case.invocations
+        first = _first_added(self.case)
         return {
-            known: max(0, bisect.bisect_left(invocations, sighting.version, key=lambda item: item.seen.added) - 1)
+            known: max(0, bisect.bisect_left(self.case.added, sighting.version) - 1)
             for known, sighting in self.seen.items()
             if sighting.version >= first
         }

@@ -100,6 +100,11 @@ class Case:
         return [item for item in self.invocations if not item.cut]
 
     @cached_property
+    def added(self) -> list[int]:
+        """Per invocation: the resourceVersion of its Job's first sighting, which rises."""
+        return [item.seen.added for item in self.invocations]
+
+    @cached_property
     def last_over(self) -> list[float]:
         """Per invocation: the resourceVersion at which it and all before it were over; infinite when one never was."""
         ends = (math.inf if item.seen.over is None else item.seen.over for item in self.invocations)

@@ -359,8 +359,9 @@ class _Collector:
         name = record.pod
         service = name.startswith(("longhorn-manager-", "instance-manager-"))
         file = _log_file(record, self.closed_logs.pop(record.path, None), self.index.history.logs, endless=service)
-        about_it = sorted((holes[key] for key in ("", name) if key in holes), key=lambda gap: gap.number)
-        file.problem = file.problem or damage or (about_it[0].reason if about_it else "")
+        if holes or damage:
+            about_it = sorted((holes[key] for key in ("", name) if key in holes), key=lambda gap: gap.number)
+            file.problem = file.problem or damage or (about_it[0].reason if about_it else "")
         if name.startswith("longhorn-manager-"):
             self.index.manager_logs.append(file)
             for line in file.read():
@@ -433,13 +434,12 @@ def _place_engine_lines(index: Index) -> None:
     made: list[tuple[str, str, LoggedSnapshot]] = []
     for log in index.engine_logs:
         for line in log.read():
-            process = _ENGINE_PROCESS.fullmatch(line.prefix)
-            backend = _BACKEND_LINE.match(line.message) if process else None
-            if backend and process:
-                addresses[backend.group(1)] = process.group(1)
-            match = _SNAPSHOT_LINE.match(line.message) if line.level == "info" else None
-            if match is not None:
+            message, process = line.message, _ENGINE_PROCESS.fullmatch(line.prefix)
+            match = _SNAPSHOT_LINE.match(message)
+            if match is not None and line.level == "info":
                 made.append((process.group(1) if process else "", match.group(1), _logged(log, line, match)))
+            elif process is not None and (backend := _BACKEND_LINE.match(message)):
+                addresses[backend.group(1)] = process.group(1)
     placed: set[tuple[str, str]] = set()
     for volume, address, snapshot in made:
         volume = volume or addresses.get(address, "")

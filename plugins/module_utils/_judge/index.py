@@ -12,7 +12,7 @@ import re
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import Line, read_lines
@@ -142,6 +142,7 @@ class Index:
     clock: list[tuple[int, datetime]] = field(default_factory=list)  # latest server time by then, by resourceVersion
     ended: model.End | None = None
     first_listed: int | None = None  # resourceVersion of the recorder's first LIST of Jobs
+    began: datetime | None = None  # what the API server's clock showed before that
     watched: set[str] = field(default_factory=set)
     records: int = 0
     hole: str = ""  # the first number that is missing among the records', if any
@@ -197,22 +198,30 @@ class _Collector:
         index.records += 1
         if record.number != index.records and not index.hole:
             index.hole = f"record {index.records} is missing: the next one is {record.number}"
-        if isinstance(record, model.ObjectSeen):
-            self._object(record)
-        elif isinstance(record, model.Log):
-            self.last_logs[record.path] = record
-            if record.state == "closed":
-                self.closed_logs[record.path] = record
-        elif isinstance(record, model.Start):
-            self.starts.append(record)
-        elif isinstance(record, model.Store):
-            (index.managers if record.target == model.MANAGER_LIST else index.stores).append(record)
-        elif isinstance(record, model.Gap):
-            self.index.gaps.setdefault(record.kind, []).append(record)
-        elif isinstance(record, model.ListDone):
-            self._list_done(record)
-        elif isinstance(record, model.End):
-            self.index.ended = record
+        take = self.taken.get(type(record))
+        if take is not None:
+            take(self, record)
+
+    def _start(self, record: model.Start) -> None:
+        self.starts.append(record)
+
+    def _log_seen(self, record: model.Log) -> None:
+        self.last_logs[record.path] = record
+        if record.state == "closed":
+            self.closed_logs[record.path] = record
+
+    def _store(self, record: model.Store) -> None:
+        (self.index.managers if record.target == model.MANAGER_LIST else self.index.stores).append(record)
+
+    def _gap(self, record: model.Gap) -> None:
+        self.index.gaps.setdefault(record.kind, []).append(record)
+
+    def _clock(self, record: model.Clock) -> None:
+        if record.source == "apiserver" and self.index.began is None and self.index.first_listed is None:
+            self.index.began = record.at + timedelta(seconds=record.offset)
+
+    def _end(self, record: model.End) -> None:
+        self.index.ended = record
 
     def _list_done(self, record: model.ListDone) -> None:
         self.index.lives.list_done(record)
@@ -382,6 +391,10 @@ class _Collector:
             found |= dict.fromkeys(filter(None, [volume_of(line)]))
         return found
 
+    taken: t.ClassVar[Mapping[type, Callable[[_Collector, t.Any], None]]] = {
+        model.ObjectSeen: _object, model.Log: _log_seen, model.Start: _start, model.Store: _store, model.Gap: _gap,
+        model.ListDone: _list_done, model.Clock: _clock, model.End: _end,
+    }  # fmt: skip
     lifted: t.ClassVar[Mapping[str, Callable[[_Collector, model.ObjectSeen], None]]] = {
         "cronjobs": _cronjob, "jobs": _job, "pods": _pod, "events": _event, "engines": _engine,
         "recurringjobs": _recurring_job, **dict.fromkeys(KINDS, _artefact),

@@ -2,7 +2,7 @@
 """Which ticks of a cell's schedule were due while it was recorded.
 
 Times here are the cluster's own: CronJob and Job times are set by its components, and how far time had come when
-something happened is the latest of them at that resourceVersion.
+something happened is the latest of them at that resourceVersion. When a recording began, the API server said itself.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _since(case: Case) -> datetime | None:
         return created if case.index.origin == "recorder" or not own or min(own) - created < LATE * 240 else None
     known = [first.first.last_schedule]
     if case.index.origin == "recorder" and case.index.first_listed is not None:
-        known.append(case.index.server_time(case.index.first_listed))
+        known += [case.index.server_time(case.index.first_listed), case.index.began]
     own = [item.tick - timedelta(seconds=1) for item in case.invocations if item.tick is not None]
     return max((moment for moment in known if moment is not None), default=min(own, default=None))
 

@@ -2,8 +2,9 @@
 """Each right of a mode taken away, one at a time: a message that names it or an inconclusive check, nothing else.
 
 Somebody with exactly the rights of a mode but one runs the preflight, records an invocation, or audits, against a real
-API server that decides by real roles. The full roles are tried as well: with them nothing is refused. That a run needs
-each of its rights is shown by the molecule scenario, which counts what was asked.
+API server that decides by real roles: on the oldest release, and for what that does not ask for on the newest. The full
+roles are tried on both: with them nothing is refused. That a run needs each of its rights is shown by the molecule
+scenario, which counts what was asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import os
 import typing as t
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,10 +27,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import judge
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import plan_cells
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Mode, Permission
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.fault_cells import Wish, plan_by_fault
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Mode, Permission, When
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 from ansible_collections.longhorn.qa.plugins.module_utils._module import (
     job_audit,
@@ -46,12 +50,11 @@ from longhorn_qa_lab.progress import Progress
 
 LONGHORN, STORE = "longhorn-system", "permissions-store"
 RBAC = "rbac.authorization.k8s.io/v1"
-CELL = replace(plan_cells([{"image": ""}], ["backup"], run_id="rights", cron="0 0 29 2 *")[0], faults=None)
+CRON = "0 0 29 2 *"
 TARGET = {"url": "s3://backupbucket@us-east-1/", "credential_secret": "rights"}
-COMMON = {"namespace": LONGHORN, "longhorn_release": "2020-06", "run_id": ""}
 WAIT = {"wait": True, "wait_timeout": 120}
 # What a recording of invocations made by hand asks for; everything else of a run is the fixtures' and the clean-up's.
-SEEN = ("cronjobs", "jobs", "pods", "events", "engines", "volumes")
+SEEN = ("cronjobs", "jobs", "pods", "events", "engines", "volumes", "recurringjobs", "snapshots", "backups")
 RECORDING = {
     *((verb, resource, "longhorn") for verb in ("list", "watch") for resource in SEEN),
     ("get", "pods/log", "longhorn"), ("get", "cronjobs", "longhorn"), ("get", "jobs", "longhorn"),
@@ -61,6 +64,13 @@ RECORDING = {
 PLACES = {"longhorn": LONGHORN, "store": STORE, "cluster": STORE}
 KINDS = {"Role": Kind(RBAC, "roles"), "RoleBinding": Kind(RBAC, "rolebindings")}
 KINDS |= {name: Kind(RBAC, f"{name.lower()}s", namespaced=False) for name in ("ClusterRole", "ClusterRoleBinding")}
+# By release, the effects whose faults the preflight plans for, and the circumstances that these make.
+EFFECTS: dict[str, tuple[str, ...]] = {"2020-06": (), "v1.12.1": ("visible", "asynchronous")}
+OWN: tuple[When, ...] = (permissions.TRIGGER, permissions.STORE, permissions.OWN_STORE, permissions.OWN_NAMESPACE)
+CIRCUMSTANCES: dict[str, tuple[When, ...]] = {
+    "2020-06": OWN,
+    "v1.12.1": (*OWN, permissions.ADMISSION, permissions.PROXY),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,18 @@ class Cluster:
 
     lab: Description
     admin: Client
+    release: str
+
+    @property
+    def common(self) -> dict[str, t.Any]:
+        """Options of every module."""
+        return {"namespace": LONGHORN, "longhorn_release": self.release, "run_id": ""}
+
+    @property
+    def cell(self) -> Cell:
+        """The volume and its job, of which nobody says whether deletions fail."""
+        wish = Wish(release=self.release, tasks=["backup"], run_id="rights", cron=CRON, effects=["none"])
+        return replace(plan_by_fault(wish).cells[0], faults=None)
 
     def somebody(self, name: str, rows: t.Iterable[Permission]) -> Client:
         """A user who has these rights and no others."""
@@ -87,26 +109,36 @@ class Cluster:
         return connect({"kubeconfig": self.lab.kubeconfig, "impersonate_user": name})
 
 
-@pytest.fixture(scope="module", name="cluster")
-def _cluster(lab_root: str) -> Iterator[Cluster]:
+@pytest.fixture(scope="module", name="clusters")
+def _clusters(lab_root: str) -> Iterator[t.Callable[[str], Cluster]]:
+    """The cluster of a release, which stays until the last test."""
     del lab_root
-    options = Options(name=f"permissions-{os.getpid()}", release="2020-06")
+    with ExitStack() as labs:
+        yield cache(lambda release: labs.enter_context(_made(release)))
+
+
+@pytest.fixture(name="cluster", params=EFFECTS)
+def _cluster(clusters: t.Callable[[str], Cluster], request: pytest.FixtureRequest) -> Cluster:
+    return clusters(request.param)
+
+
+@contextmanager
+def _made(release: str) -> Iterator[Cluster]:
+    options = Options(name=f"permissions-{release.replace('.', '-')}-{os.getpid()}", release=release)
     with running(options, Progress()) as lab:
         admin = connect({"kubeconfig": str(lab.kubeconfig)})
+        cluster = Cluster(lab.description, admin, release)
         _store(admin)
-        longhorn_backup_target.run({**COMMON, **WAIT, **TARGET, "state": "present"}, check_mode=False, client=admin)
-        volume = {"name": CELL.volume, "state": "attached", "size": "64Mi", "number_of_replicas": 1}
-        longhorn_volume.run({**COMMON, **WAIT, **volume}, check_mode=False, client=admin)
-        job = {
-            "volume": CELL.volume,
-            "name": CELL.job,
-            "task": "backup",
-            "cron": CELL.cron,
-            "retain": 1,
-            "concurrency": 1,
-        }
-        longhorn_recurring_job.run({**COMMON, **WAIT, **job, "state": "present"}, check_mode=False, client=admin)
-        yield Cluster(lab.description, admin)
+        _have(longhorn_backup_target, cluster, **TARGET, state="present")
+        cell = cluster.cell
+        _have(longhorn_volume, cluster, name=cell.volume, state="attached", size="64Mi", number_of_replicas=1)
+        job = {"name": cell.job, "task": "backup", "cron": cell.cron, "retain": 1, "concurrency": 1}
+        _have(longhorn_recurring_job, cluster, volume=cell.volume, **job, state="present")
+        yield cluster
+
+
+def _have(module: t.Any, cluster: Cluster, **params: t.Any) -> None:
+    module.run({**cluster.common, **WAIT, **params}, check_mode=False, client=cluster.admin)
 
 
 def _store(admin: Client) -> None:
@@ -140,13 +172,20 @@ spec:
 """
 
 
+def tried(mode: Mode) -> dict[Permission, str]:
+    """What is taken away, each with the first of the releases that asks for it."""
+    return {
+        row: release
+        for release in reversed(CIRCUMSTANCES)
+        for row in permissions.needed(mode, *CIRCUMSTANCES[release], release=release)
+    }
+
+
 def rows(mode: Mode, keep: t.Callable[[Permission], bool] = lambda _row: True) -> t.Any:
-    """A test for each row of a mode."""
-    # What only later releases and other faults need is not asked for here.
-    faults = (permissions.ADMISSION, permissions.PROXY)
-    asked = (row for row in permissions.granted(mode) if not row.since and row.when not in faults)
-    found = [row for row in asked if keep(row)]
-    return pytest.mark.parametrize("row", [pytest.param(row, id=row.told(PLACES[row.scope])) for row in found])
+    """A test for each of them."""
+    kept = ((release, row) for row, release in tried(mode).items() if keep(row))
+    found = [pytest.param(release, row, id=f"{release} {row.told(PLACES[row.scope])}") for release, row in kept]
+    return pytest.mark.parametrize(("cluster", "row"), found, indirect=["cluster"])
 
 
 def without(mode: Mode, row: Permission) -> list[Permission]:
@@ -164,23 +203,31 @@ def name_of(mode: Mode, row: Permission) -> str:
     return "-".join([mode, "without", row.verb, row.target.replace("/", "-"), row.scope])
 
 
-def asked_by_preflight(client: Client) -> dict[str, t.Any]:
-    cells = plan_cells([{"image": ""}], ["snapshot", "backup"], run_id="planned", cron=CELL.cron)
+def asked_by_preflight(cluster: Cluster, client: Client) -> dict[str, t.Any]:
+    plan = {
+        "engine_images": [{"image": ""}], "registry": "", "tasks": ["snapshot", "backup"], "fault": "auto",
+        "effects": EFFECTS[cluster.release], "bystander": True, "retain": 1, "prefix": "qa",
+    }  # fmt: skip
     params = {
-        **COMMON, "run_id": "planned", "cells": [records.plain(cell) for cell in cells], "cron": CELL.cron,
-        "invocations": 2, "timeout": 0, "trigger": True, "default_engine_faults": [], "store_namespace": STORE,
+        **cluster.common, "run_id": "planned", "plan": plan, "cron": CRON, "invocations": 2, "timeout": 0,
+        "trigger": True, "default_engine_faults": [], "store_namespace": STORE,
     }  # fmt: skip
     return longhorn_preflight.run(params, check_mode=False, client=client)
 
 
-def recorded(client: Client, folder: Path) -> dict[str, str]:
+def recorded(cluster: Cluster, client: Client, folder: Path) -> dict[str, str]:
     """The verdicts of one recorded invocation."""
     params = {
-        **COMMON, "history": str(folder), "cells": [records.plain(CELL)], "default_engine_faults": [],
+        **cluster.common, "history": str(folder), "cells": [records.plain(cluster.cell)], "default_engine_faults": [],
         "invocations": 1, "timeout": 60, "trigger": True, "store": TARGET,
     }  # fmt: skip
     job_record.run(params, check_mode=False, client=client)
     return verdicts(folder)
+
+
+def audited(cluster: Cluster, client: Client, folder: Path) -> dict[str, t.Any]:
+    params = {**cluster.common, "history": str(folder), "volumes": [cluster.cell.volume]}
+    return job_audit.run(params, check_mode=False, client=client)
 
 
 def verdicts(folder: Path) -> dict[str, str]:
@@ -193,10 +240,21 @@ def told_by(folder: Path) -> str:
     return " ".join([*gaps, *(item.error for item in history.records if isinstance(item, model.Store) and item.error)])
 
 
+@pytest.mark.parametrize("mode", ["run", "audit"])
+def test_each_right_of_a_mode_is_taken_away_somewhere(mode: Mode) -> None:
+    assert set(tried(mode)) == set(permissions.granted(mode))
+
+
+def test_what_a_recording_asks_for_is_what_the_table_has() -> None:
+    rows_of_a_run = {(row.verb, row.target, row.scope) for row in permissions.granted("run")}
+    assert rows_of_a_run >= RECORDING
+    assert {row for row in rows_of_a_run if row[0] == "watch"} <= RECORDING
+
+
 def test_with_all_rights_of_a_run_nothing_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     client = cluster.somebody("run-with-all", permissions.granted("run"))
-    assert asked_by_preflight(client)["problems"] == []
-    found = recorded(client, tmp_path / "h")
+    assert asked_by_preflight(cluster, client)["problems"] == []
+    found = recorded(cluster, client, tmp_path / "h")
     assert told_by(tmp_path / "h") == ""
     assert "inconclusive" not in found.values(), found
 
@@ -205,15 +263,16 @@ def test_with_all_rights_of_a_run_nothing_is_refused(cluster: Cluster, tmp_path:
 def test_the_preflight_names_each_right_that_is_missing(cluster: Cluster, row: Permission) -> None:
     client = cluster.somebody(name_of("run", row), without("run", row))
     with pytest.raises(LonghornQAError) as caught:
-        asked_by_preflight(client)
-    assert row.why in str(caught.value) or (row.verb in str(caught.value) and row.target in str(caught.value))
+        asked_by_preflight(cluster, client)
+    told = str(caught.value)
+    assert row.told(PLACES[row.scope]) in told or f"verb {row.verb} on {row.target}" in told
 
 
 @rows("run", lambda row: (row.verb, row.target, row.scope) in RECORDING)
 def test_a_recording_without_it_is_refused_or_inconclusive(cluster: Cluster, tmp_path: Path, row: Permission) -> None:
     client = cluster.somebody(name_of("run", row), without("run", row))
     try:
-        found = recorded(client, tmp_path / "h")
+        found = recorded(cluster, client, tmp_path / "h")
     except LonghornQAError as error:
         assert row.verb in str(error)
         assert row.target.partition("/")[0] in str(error)
@@ -226,17 +285,19 @@ def test_a_recording_without_it_is_refused_or_inconclusive(cluster: Cluster, tmp
 @rows("audit")
 def test_an_audit_without_it_says_so(cluster: Cluster, tmp_path: Path, row: Permission) -> None:
     client = cluster.somebody(name_of("audit", row), without("audit", row))
-    params = {**COMMON, "history": str(tmp_path / "h"), "volumes": [CELL.volume]}
-    result = job_audit.run(params, check_mode=False, client=client)
-    told = " ".join([*result["unknown"], *result["audit_warnings"], told_by(tmp_path / "h")])
-    assert f"verb {row.verb} on {row.target}" in told
+    missing = f"verb {row.verb} on {row.target}"
+    try:
+        result = audited(cluster, client, tmp_path / "h")
+    except LonghornQAError as error:  # what is to be judged cannot be found
+        assert missing in str(error)
+        return
+    assert missing in " ".join([*result["unknown"], *result["audit_warnings"], told_by(tmp_path / "h")])
     assert "pass" not in verdicts(tmp_path / "h").values()
 
 
 def test_with_all_rights_of_an_audit_nothing_is_unknown(cluster: Cluster, tmp_path: Path) -> None:
     client = cluster.somebody("audit-with-all", permissions.granted("audit"))
-    params = {**COMMON, "history": str(tmp_path / "h"), "volumes": [CELL.volume]}
-    result = job_audit.run(params, check_mode=False, client=client)
+    result = audited(cluster, client, tmp_path / "h")
     assert (result["unknown"], result["audit_warnings"], result["gaps"]) == ([], [], 0)
 
 
@@ -246,8 +307,8 @@ def test_the_audit_playbook_works_with_its_manifest(cluster: Cluster, tmp_path: 
         namespace = document["metadata"].get("namespace", "")
         cluster.admin.apply(kind, document, namespace=namespace)
     access = accounts.write_kubeconfig(cluster.lab, LONGHORN, "longhorn-qa-audit", path=tmp_path / "kubeconfig")
-    variables = {"audit_report_dir": str(tmp_path / "report"), "audit_longhorn_release": "2020-06"}
+    variables = {"audit_report_dir": str(tmp_path / "report"), "audit_longhorn_release": cluster.release}
     playbook.run(playbook.Call("longhorn.qa.audit", variables, tmp_path / "call", kubeconfig=access))
     assert told_by(tmp_path / "report" / "history") == ""
     document = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert [cell["volume"] for run in document["runs"] for cell in run["cells"]] == [CELL.volume]
+    assert [cell["volume"] for run in document["runs"] for cell in run["cells"]] == [cluster.cell.volume]

@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from simulated_manager import Bucket
 
 from longhorn_qa_lab.longhorn import engine, faults, jobs, logs
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
@@ -29,25 +30,6 @@ TARGET = "s3://bucket@us-east-1/"
 VOLUME = "test"
 FIX, BUG = RELEASES["2020-06"], RELEASES["v1.0.0"]
 WARNING = re.compile(r'level=warning msg="created (snapshot|backup) successfully but errored on cleanup for test: ')
-
-
-class Bucket:
-    """A bucket in memory."""
-
-    def __init__(self) -> None:
-        self._objects: dict[str, bytes] = {}
-
-    def get(self, key: str) -> bytes | None:
-        return self._objects.get(key)
-
-    def put(self, key: str, body: bytes) -> None:
-        self._objects[key] = body
-
-    def delete(self, key: str) -> None:
-        self._objects.pop(key, None)
-
-    def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self._objects if key.startswith(prefix))
 
 
 class Api:

@@ -8,28 +8,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.unit.plugins.module_utils._module.recorded import import_params
 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
-
-TESTS = Path(__file__).parents[4]
-EXPECTED: dict[str, t.Any] = yaml.safe_load((TESTS / "expected" / "recordings.yml").read_text())["recordings"]
-DEFENG = TESTS / "recordings" / "v1.0.1-defeng"
-NAMES = ("volume", "task", "job", "cronjob", "cron", "retain", "engine_image", "faults")
-
-
-def import_params(history: Path, **changed: t.Any) -> dict[str, t.Any]:
-    table = EXPECTED["v1.0.1-defeng"]
-    return {
-        "dump": str(DEFENG),
-        "history": str(history),
-        "namespace": "longhorn-system",
-        "longhorn_release": "v1.0.1",
-        "expect": [{name: cell[name] for name in NAMES} for cell in table["cells"]],
-        "default_engine_faults": table["default_engine_faults"],
-        **changed,
-    }
 
 
 @pytest.fixture(scope="module")

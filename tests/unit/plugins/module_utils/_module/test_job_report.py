@@ -11,29 +11,11 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-import yaml
+from tests.unit.plugins.module_utils._module.recorded import EXPECTED, TESTS, import_params
 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import, job_report, report_files
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
-
-TESTS = Path(__file__).parents[4]
-EXPECTED: dict[str, t.Any] = yaml.safe_load((TESTS / "expected" / "recordings.yml").read_text())["recordings"]
-DEFENG = TESTS / "recordings" / "v1.0.1-defeng"
-NAMES = ("volume", "task", "job", "cronjob", "cron", "retain", "engine_image", "faults")
-
-
-def import_params(history: Path, **changed: t.Any) -> dict[str, t.Any]:
-    table = EXPECTED["v1.0.1-defeng"]
-    return {
-        "dump": str(DEFENG),
-        "history": str(history),
-        "namespace": "longhorn-system",
-        "longhorn_release": "v1.0.1",
-        "expect": [{name: cell[name] for name in NAMES} for cell in table["cells"]],
-        "default_engine_faults": table["default_engine_faults"],
-        **changed,
-    }
 
 
 def report_params(*histories: Path, report_dir: Path | str = "", **changed: t.Any) -> dict[str, t.Any]:
@@ -52,9 +34,7 @@ def test_verdicts_from_files_are_the_tables(imported: Path) -> None:
     result = job_report.run(report_params(imported))
     found = {(check["volume"], check["check"]): check["verdict"] for check in result["checks"]}
     table = {
-        (cell["volume"], name): check["verdict"]
-        for cell in EXPECTED["v1.0.1-defeng"]["cells"]
-        for name, check in cell["checks"].items()
+        (cell["volume"], name): check["verdict"] for cell in EXPECTED["cells"] for name, check in cell["checks"].items()
     }
     assert found == table
     assert result["verdict"] == "inconclusive"

@@ -38,7 +38,7 @@ VOLUME_LABEL = "longhornvolume"
 BACKUP_VOLUME_LABEL = "backup-volume"
 JOB_LABEL = "RecurringJob"
 
-_IDENTITY = ("name", "uid", "resourceVersion", "creationTimestamp")
+_NO_OWNER = ("", "", "")
 _NOTHING: Mapping[str, t.Any] = {}
 _TICK = re.compile(r"-(\d{8,10})$")
 
@@ -168,31 +168,30 @@ def meta_of(document: JsonObject, *, named_often: bool = False) -> Meta:
     ``named_often``: other objects, or its own other versions, will name it too, so its names are kept once.
     """
     metadata = mapping(document, "metadata")
-    told = [value if isinstance(value, str) else "" for value in map(metadata.get, _IDENTITY)]
-    name, uid, version, created = told
-    if not name or not uid:
-        raise ObjectError(f"an object without metadata.{'name' if not name else 'uid'}")
+    get = metadata.get
+    name, uid, version, created = get("name"), get("uid"), get("resourceVersion"), get("creationTimestamp")
+    if not (name and uid and isinstance(name, str) and isinstance(uid, str)):
+        lacking = "uid" if name and isinstance(name, str) else "name"
+        raise ObjectError(f"an object without metadata.{lacking}")
     if named_often:
         name, uid = intern(name), intern(uid)
-    owner = _owner(metadata) if "ownerReferences" in metadata else _NOTHING
     return Meta(
         name,
         uid,
-        version_number(version),
-        parse_time(created),
-        intern(text(owner, "kind")) if owner else "",
-        intern(text(owner, "name")) if owner else "",
-        intern(text(owner, "uid")) if owner else "",
+        version_number(version) if isinstance(version, str) else 0,
+        parse_time(created) if isinstance(created, str) else None,
+        *(_owner(metadata) if "ownerReferences" in metadata else _NO_OWNER),
         (number(metadata, "generation") or 0) if "generation" in metadata else 0,
     )
 
 
-def _owner(metadata: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+def _owner(metadata: Mapping[str, t.Any]) -> tuple[str, str, str]:
+    """Kind, name and UID of the owner that manages the object, else of the first one."""
     owners = items(metadata, "ownerReferences")
-    for owner in owners:
-        if owner.get("controller"):
-            return owner
-    return owners[0] if owners else _NOTHING
+    if not owners:
+        return _NO_OWNER
+    owner = next((one for one in owners if one.get("controller")), owners[0]) if len(owners) > 1 else owners[0]
+    return intern(text(owner, "kind")), intern(text(owner, "name")), intern(text(owner, "uid"))
 
 
 def version_number(resource_version: str) -> int:
@@ -284,10 +283,10 @@ def event(document: JsonObject) -> EventFact:
 def engine(document: JsonObject) -> EngineFact:
     spec, status = mapping(document, "spec"), mapping(document, "status")
     snapshots = status.get("snapshots")
-    labels = mapping(mapping(document, "metadata"), "labels")
+    volume = text(spec, "volumeName") or text(mapping(mapping(document, "metadata"), "labels"), VOLUME_LABEL)
     return EngineFact(
         meta=meta_of(document, named_often=True),
-        volume=intern(text(spec, "volumeName") or text(labels, VOLUME_LABEL)),
+        volume=intern(volume),
         known=isinstance(snapshots, Mapping),
         snapshots=tuple(
             _snapshot_fact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)

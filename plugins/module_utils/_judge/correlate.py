@@ -13,7 +13,7 @@ import re
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cached_property
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
@@ -28,6 +28,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import Ar
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, UnknownRelease
 
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _POD_OF_JOB = re.compile(r"(.+)-[a-z0-9]{5}")
 
 
@@ -108,6 +109,12 @@ class Case:
     def last_over(self) -> list[float]:
         """Per invocation: the resourceVersion at which it and all before it were over; infinite when one never was."""
         ends = (math.inf if item.seen.over is None else item.seen.over for item in self.invocations)
+        return list(itertools.accumulate(ends, max))
+
+    @cached_property
+    def last_ended(self) -> list[datetime]:
+        """Per invocation: when the last of it and all before it ended, by the cluster's clock, as far as is known."""
+        ends = (item.seen.last.ended or _LONG_AGO for item in self.invocations)
         return list(itertools.accumulate(ends, max))
 
     def forget(self) -> None:

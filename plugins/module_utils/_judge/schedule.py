@@ -120,8 +120,13 @@ def _delayed(case: Case, late: Invocation) -> bool:
     made, tick = late.seen.first.meta.created, late.tick
     if made is None or tick is None or made <= tick:
         return False
-    before = [item.seen.last.ended for item in case.invocations if item.seen.added < late.seen.added]
-    return any(ended is not None and tick < ended <= made for ended in before)
+    for place in range(late.position - 1, -1, -1):
+        if case.last_ended[place] <= tick:
+            break  # all before this one had ended by then
+        ended = case.invocations[place].seen.last.ended
+        if ended is not None and tick < ended <= made:
+            return True
+    return False
 
 
 def _superseded(case: Case, tick: datetime) -> bool:

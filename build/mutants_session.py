@@ -60,6 +60,7 @@ class Trial:
         status = 1
         try:
             self._limit()
+            self._forget()
             set_mutant_under_test(name)
             killer = self._killer(self.tests[function])
             os.write(writes, b"" if killer is None else str(killer).encode())
@@ -72,6 +73,13 @@ class Trial:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MORE_MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+    def _forget(self) -> None:
+        """What test modules have judged and kept was judged by the code as it is."""
+        for module in {item.module for item in self.items if isinstance(item, pytest.Function)}:
+            for value in vars(module).values():
+                if getattr(value, "__module__", "") == module.__name__ and hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
     def _killer(self, places: list[int]) -> int | None:
         following = [*(self.items[place] for place in places[1:]), None]

@@ -38,6 +38,10 @@ def test_words(wrong: bool, unknown: bool, right: bool, expected: str) -> None:
     assert verdict.summary
 
 
+def test_a_check_that_saw_nothing_says_so() -> None:
+    assert conclude(Finding(), check="c", volume="v").summary == "nothing was seen that could be judged"
+
+
 def test_long_lists_are_shortened_in_the_summary() -> None:
     finding = Finding()
     for number in range(9):

@@ -474,6 +474,20 @@ def test_a_deletion_does_not_meet_the_lock_of_a_new_backup(manager_bench: Make, 
     assert bench.names(world.BACKUPS) == bench.stored()
 
 
+@pytest.mark.parametrize("release", WITH_BACKUPS)
+def test_a_deletion_waits_while_only_the_engine_knows_of_a_new_backup(manager_bench: Make, release: str) -> None:
+    bench = manager_bench(release)
+    first = bench.back_up("one")
+    with bench.context.disk.change(VOLUME) as state:
+        state["backups"]["another"] = {"state": "in_progress"}
+    bench.delete_backup(first)
+    assert bench.lines("Start Deleting backup") == []
+    with bench.context.disk.change(VOLUME) as state:
+        state["backups"]["another"] = {"state": "complete"}
+    bench.step()
+    assert len(bench.lines("Start Deleting backup")) == 1
+
+
 @pytest.mark.parametrize("release", SINCE_1_8)
 def test_a_manager_that_starts_anew_tries_a_deletion_again(manager_bench: Make, release: str) -> None:
     bench = manager_bench(release)

@@ -147,7 +147,7 @@ class Backups:
                 f"Failed to enable the backup monitor for backup {name}"
             )
             return
-        entry = self._entry(volume, name)
+        entry = self._entries(volume).get(name)
         if entry is not None:
             self._take_progress(backup, status, entry)
         elif not (
@@ -163,20 +163,18 @@ class Backups:
         )
 
     def _is_creating(self, volume: str) -> bool:
-        """Whether a backup is under way, whose lock a deletion would be in the way of."""
-        return any(
-            (other.get("status") or {}).get("state") == "InProgress"
-            or self._errands.is_running(("begin", other["metadata"]["name"]))
+        """Whether a backup is under way, whose lock a deletion would be in the way of: the engine knows it first."""
+        return any(entry["state"] == "in_progress" for entry in self._entries(volume).values()) or any(
+            self._errands.is_running(("begin", other["metadata"]["name"]))
             for other in backup_objects.of_volume(self._w, volume)
         )
 
-    def _entry(self, volume: str, name: str) -> Object | None:
-        """What the engine says of the backup."""
+    def _entries(self, volume: str) -> Object:
+        """What the engine says of the volume's backups, by their names."""
         try:
-            found: Object = self._c.disk.read(volume)["backups"]
+            return t.cast(Object, self._c.disk.read(volume)["backups"])
         except LookupError:
-            return None
-        return found.get(name)
+            return {}
 
     def _must_wait(self, backup: Object, status: Object) -> bool:
         """Whether something has to happen first; then the backup is Pending."""

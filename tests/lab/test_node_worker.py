@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from longhorn_qa_lab.node.api import Api, ApiError
-from longhorn_qa_lab.node.events import Recorder
+from longhorn_qa_lab.node.events import Happening, Recorder
 from longhorn_qa_lab.node.images import Idle, Image
 from longhorn_qa_lab.node.node import Addresses, Node, Settings
 from longhorn_qa_lab.node.services import Directory
@@ -33,6 +33,7 @@ class Notes:
 
     def __init__(self, **refusing: list[int]) -> None:
         self.statuses: list[Body] = []
+        self.events: list[str] = []
         self.calls: list[str] = []
         self._refusing = refusing
 
@@ -65,6 +66,13 @@ class Notes:
         return [status["phase"] for status in self.statuses]
 
 
+class Told(Recorder):
+    """Writes no Event, but takes its reason down."""
+
+    def emit(self, happening: Happening) -> None:
+        t.cast(Notes, self._api).events.append(happening.reason)
+
+
 def pod(*, policy: str = "Always", status: Body | None = None, deleted: bool = False) -> Body:
     meta: Body = {"name": "p", "namespace": "ns", "uid": "u", "annotations": {"longhorn.qa/lab-time-scale": "0"}}
     if deleted:
@@ -82,7 +90,7 @@ def work(folder: Path, notes: Notes, document: Body, *, until: t.Callable[[PodWo
         node = Node(
             settings=settings,
             api=api,
-            events=Recorder(api, host="lab-node"),
+            events=Told(api, host="lab-node"),
             directory=Directory(("127.0.0.1", 1)),
             images=lambda: IMAGES,
             addresses=Addresses(),
@@ -148,8 +156,23 @@ def test_pod_that_was_being_deleted_when_the_node_came_back(tmp_path: Path) -> N
     assert notes.calls == ["delete /api/v1/namespaces/ns/pods/p"]
 
 
-def test_early_refusals_are_tried_again(tmp_path: Path) -> None:
-    notes = Notes(create=[403, 403], patch=[500])
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        pytest.param([403, 403], id="the authorizer does not know the pod's node yet"),
+        pytest.param([404, 404], id="admission does not know the pod yet"),
+    ],
+)
+def test_early_refusals_are_tried_again(tmp_path: Path, refusals: list[int]) -> None:
+    notes = Notes(create=refusals, patch=[500])
     work(tmp_path, notes, pod(), until=lambda _: "Running" in notes.phases())
     assert sum(call.startswith("create") and "/token" in call for call in notes.calls) == 3
+    assert "FailedMount" not in notes.events, "nothing was wrong"
     assert (tmp_path / "node/pods/u/kubeconfig").stat().st_mode & 0o077 == 0
+
+
+def test_a_refusal_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longhorn_qa_lab.node.worker.PATIENCE_SECONDS", 0.0)
+    notes = Notes(create=[404, 404])
+    work(tmp_path, notes, pod(), until=lambda _: "Running" in notes.phases())
+    assert notes.events.count("FailedMount") == 2

@@ -29,7 +29,8 @@ _LOG = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 3.0
-GONE = (404, 409)
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+GONE = (NOT_FOUND, CONFLICT)
 
 # A kubelet sees dead containers at its next relist, once a second, and gives a deleted pod's object up only after it
 # has removed them. Their logs can be read until then, and whoever reads them is no faster in a lab of short delays.
@@ -167,21 +168,30 @@ class PodWorker:
         path = self.node.pod_folder(self.pod.uid) / "kubeconfig"
         while True:
             try:
-                await self._patiently(lambda: tokens.write_kubeconfig(self.node.api, self.pod, path))
+                # The API server looks for the token's pod in a cache of its own, which may not have it yet either.
+                await self._patiently(
+                    lambda: tokens.write_kubeconfig(self.node.api, self.pod, path), early=(FORBIDDEN, NOT_FOUND)
+                )
                 return
             except ApiError as error:
                 self._mount_failed(f"token of ServiceAccount {self.pod.service_account}: {error}")
                 await self.pause(self.scaled(RETRY_SECONDS))
 
-    async def _patiently(self, call: t.Callable[[], t.Awaitable[t.Any]]) -> t.Any:
-        """The authorizer learns of a pod's binding a moment after the node does, so a refusal may be early only."""
+    async def _patiently(
+        self, call: t.Callable[[], t.Awaitable[t.Any]], *, early: t.Container[int] = (FORBIDDEN,)
+    ) -> t.Any:
+        """The authorizer learns of a pod's binding a moment after the node does, so a refusal may be early only.
+
+        What is refused with another status is refused at once; what fails otherwise is tried for as long as it takes.
+        """
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         pause = 0.05
         while True:
             try:
                 return await call()
             except ApiError as error:
-                if error.code == 404 or (error.code == 403 and asyncio.get_running_loop().time() > deadline):
+                late = asyncio.get_running_loop().time() > deadline
+                if error.code in (FORBIDDEN, NOT_FOUND) and (late or error.code not in early):
                     raise
                 await self.pause(pause)
                 pause = min(pause * 2, RETRY_SECONDS)
@@ -193,10 +203,10 @@ class PodWorker:
             try:
                 return t.cast(Json, await self._patiently(lambda: self.node.api.get(path)))
             except ApiError as error:
-                if needed.optional and error.code == 404:
+                if needed.optional and error.code == NOT_FOUND:
                     return {}
                 missing = f'{needed.kind.removesuffix("s")} "{needed.name}" not found'
-                complain(missing if error.code == 404 else str(error))
+                complain(missing if error.code == NOT_FOUND else str(error))
             await self.pause(self.scaled(RETRY_SECONDS))
 
     def _mount_failed(self, text: str) -> None:

@@ -2,23 +2,27 @@
 """The judge on generated histories of many volumes: seconds, memory, and whether both grow as the history does.
 
 Each size runs in a process of its own, so that its peak memory is its own. The records are made while they are judged,
-because holding them all would be counted as the judge's memory; what making them takes is measured alone and taken off.
+because holding them all would be counted as the judge's memory; what making them takes meanwhile is taken off.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import typing as t
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.bench.figure import Figure
 from tests.bench.generated import generated
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import judge
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 from longhorn_qa_lab.progress import Progress
@@ -26,6 +30,7 @@ from longhorn_qa_lab.progress import Progress
 INVOCATIONS = 100
 _SIZES = (125, 250, 500, 1000)
 _SECONDS, _MEMORY_MIB = 10.0, 500.0
+_BATCH = 1000
 
 
 def measure(progress: Progress) -> Iterator[Figure]:
@@ -70,16 +75,40 @@ def every_minute(_expression: str, since: datetime, until: datetime) -> tuple[da
     return tuple(first + timedelta(minutes=n) for n in range(int((until - first) / timedelta(minutes=1)) + 1))
 
 
+class _Timed(Sequence[model.Record]):
+    """Records that are made a few at a time, and how long the making took in all."""
+
+    def __init__(self, records: Sequence[model.Record]) -> None:
+        self._records = records
+        self.made = 0
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[model.Record]:
+        records, self.made = iter(self._records), 0
+        while True:
+            begun = time.process_time()
+            batch = list(itertools.islice(records, _BATCH))
+            self.seconds += time.process_time() - begun
+            self.made += len(batch)
+            if not batch:
+                return
+            yield from batch
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, place: t.Any) -> t.Any:
+        return self._records[place]
+
+
 def _measured(volumes: int) -> dict[str, object]:
     history = generated(volumes=volumes, invocations=INVOCATIONS)
+    records = _Timed(history.records)
     begun = time.process_time()
-    records = sum(1 for _record in history.records)
-    making = time.process_time() - begun
-    begun = time.process_time()
-    verdict = judge(history, profiles=profile, ticks=every_minute).verdict
-    seconds = time.process_time() - begun - making
+    verdict = judge(replace(history, records=records), profiles=profile, ticks=every_minute).verdict
+    seconds = time.process_time() - begun - records.seconds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"verdict": verdict, "records": records, "making": making, "seconds": seconds, "peak": peak}
+    return {"verdict": verdict, "records": records.made, "making": records.seconds, "seconds": seconds, "peak": peak}
 
 
 if __name__ == "__main__":

@@ -122,9 +122,9 @@ def _split(chunks: Iterable[bytes], max_line: int) -> Iterator[tuple[bytes, bool
     for chunk in chunks:
         start = 0
         while (stop := chunk.find(b"\n", start)) >= 0:
-            pending.append(chunk[start : min(stop, start + max(0, max_line - size))])
+            line = chunk[start : min(stop, start + max(0, max_line - size))]
             size += stop - start
-            yield b"".join(pending), size <= max_line
+            yield b"".join((*pending, line)) if pending else line, size <= max_line
             pending, size, start = [], 0, stop + 1
         if start < len(chunk):
             pending.append(chunk[start : start + max(0, max_line - size)])

@@ -44,7 +44,7 @@ LogState = t.Literal["opened", "closed"]
 JsonObject = Mapping[str, t.Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One volume of a run: engine image x task, with the faults expected there.
 
@@ -73,7 +73,7 @@ class Cell:
         return self.task in ("backup", "backup-force-create")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subjects:
     """What a history is about; part of its ``start`` record."""
 
@@ -84,13 +84,13 @@ class Subjects:
     default_engine_faults: tuple[Fault, ...] = ()  # deletions that the *default* engine image fails
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Stamped:
     number: int  # position in the history, from 1, without holes
     at: datetime  # the writer's clock, aware UTC; for reading only, never decides a verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Start(_Stamped):
     """First record. A resumed history has one more for each resumption."""
 
@@ -100,7 +100,7 @@ class Start(_Stamped):
     kinds: tuple[str, ...] = ()  # what the writer set out to see: "jobs", "pods", "logs", "store" ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectSeen(_Stamped):
     """An API object as a list or watch delivered it, without managedFields."""
 
@@ -110,7 +110,7 @@ class ObjectSeen(_Stamped):
     via: Via = "watch"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListDone(_Stamped):
     """A complete LIST of one kind ended; older objects that it did not show do not exist."""
 
@@ -118,7 +118,7 @@ class ListDone(_Stamped):
     resource_version: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Log(_Stamped):
     """The life of one log file of the history: opened, and closed with a reason.
 
@@ -137,7 +137,7 @@ class Log(_Stamped):
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredBackup:
     """One backup as the store itself has it."""
 
@@ -150,7 +150,7 @@ class StoredBackup:
     created: str = ""  # when its snapshot was made, by the backup's cfg file; else when the backup was
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Store(_Stamped):
     """A listing of the backup store. ``error`` set: nothing is known about its content."""
 
@@ -160,7 +160,7 @@ class Store(_Stamped):
     deleted: tuple[StoredBackup, ...] = ()  # what a bucket with versions still tells of backups that are gone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Gap(_Stamped):
     """Something that could not be seen, from when to when, and why."""
 
@@ -171,7 +171,7 @@ class Gap(_Stamped):
     subject: str = ""  # a pod's name, a volume's name; empty: the whole kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clock(_Stamped):
     """Offset of another clock from the writer's, in seconds (positive: the other is ahead)."""
 
@@ -179,14 +179,14 @@ class Clock(_Stamped):
     offset: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note(_Stamped):
     """Something worth telling a reader; never decides a verdict."""
 
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class End(_Stamped):
     """Last record of a run that ended by itself. ``reason``: "invocations", "deadline", "interrupted", "dump"."""
 
@@ -196,7 +196,7 @@ class End(_Stamped):
 Record = t.Union[Start, ObjectSeen, ListDone, Log, Store, Gap, Clock, Note, End]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class History:
     """A history as read: its records, the bytes of its logs by path, and what was wrong with the files, if anything."""
 

@@ -91,7 +91,6 @@ class ContainerRun(t.NamedTuple):
 
 class PodFact(t.NamedTuple):
     meta: Meta
-    phase: str
     container: str
     restarts: int
     runs: tuple[ContainerRun, ...]  # those the status still tells about
@@ -133,7 +132,6 @@ class EngineFact(t.NamedTuple):
 
 class RecurringJobFact(t.NamedTuple):
     meta: Meta
-    task: str
     executions: int | None  # starts of the job's process; None where the release does not count them
 
 
@@ -175,12 +173,15 @@ def meta_of(document: JsonObject, *, named_often: bool = False) -> Meta:
         raise ObjectError(f"an object without metadata.{lacking}")
     if named_often:
         name, uid = intern(name), intern(uid)
+    owner_kind, owner_name, owner_uid = _owner(metadata) if "ownerReferences" in metadata else _NO_OWNER
     return Meta(
         name,
         uid,
         version_number(version) if isinstance(version, str) else 0,
         parse_time(created) if isinstance(created, str) else None,
-        *(_owner(metadata) if "ownerReferences" in metadata else _NO_OWNER),
+        owner_kind,
+        owner_name,
+        owner_uid,
         (number(metadata, "generation") or 0) if "generation" in metadata else 0,
     )
 
@@ -241,8 +242,7 @@ def job(document: JsonObject) -> JobFact:
 
 
 def pod(document: JsonObject) -> PodFact:
-    status, spec = mapping(document, "status"), mapping(document, "spec")
-    container: Mapping[str, t.Any] = next(iter(items(status, "containerStatuses")), {})
+    container = _first(mapping(document, "status"), "containerStatuses")
     restarts = number(container, "restartCount") or 0
     runs = []
     for attempt, state in ((restarts, mapping(container, "state")), (restarts - 1, mapping(container, "lastState"))):
@@ -251,8 +251,7 @@ def pod(document: JsonObject) -> PodFact:
             runs.append(run)
     return PodFact(
         meta=meta_of(document),
-        phase=text(status, "phase"),
-        container=text(container, "name") or text(next(iter(items(spec, "containers")), {}), "name"),
+        container=text(container, "name") or text(_first(mapping(document, "spec"), "containers"), "name"),
         restarts=restarts,
         runs=tuple(runs),
     )
@@ -315,7 +314,6 @@ def recurring_job(document: JsonObject) -> RecurringJobFact:
     """Of either version, v1beta1 or v1beta2."""
     return RecurringJobFact(
         meta=meta_of(document),
-        task=text(mapping(document, "spec"), "task"),
         executions=number(mapping(document, "status"), "executionCount"),
     )
 
@@ -377,6 +375,10 @@ def items(document: Mapping[str, t.Any], key: str) -> list[Mapping[str, t.Any]]:
         return []
     # pylint: disable-next=unidiomatic-typecheck
     return [item for item in value if type(item) is dict or isinstance(item, Mapping)]
+
+
+def _first(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
+    return next(iter(items(document, key)), _NOTHING)
 
 
 def text(document: Mapping[str, t.Any], key: str) -> str:

@@ -10,6 +10,7 @@ Where that leaves more than one Job, the artefact stays loose, and the checks sa
 from __future__ import annotations
 
 import bisect
+import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +27,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import Ar
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(t.NamedTuple):
     """A Job's own log says that it made this."""
 
     invocation: int
@@ -36,8 +36,7 @@ class _Named:
     snapshot: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sighting:
+class _Sighting(t.NamedTuple):
     """When the engine first showed something, and when it last did not."""
 
     version: int

@@ -32,8 +32,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _POD_OF_JOB = re.compile(r"(.+)-[a-z0-9]{5}")
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(t.NamedTuple):
     """One start of a Job's container."""
 
     pod: str
@@ -214,16 +213,13 @@ def _cut(index: Index, job: JobSeen, cronjobs: list[CronJobSeen]) -> str:
 
 
 def _attempts(index: Index, pods: tuple[PodSeen, ...], logs: list[LogFile]) -> tuple[Attempt, ...]:
-    """All starts that a pod's status or a log shows, in the order of pods and of starts."""
-    found: dict[tuple[str, int], Attempt] = {}
+    """All starts that a pod's status or a log shows, in the order of pods and of starts; ``logs`` is of other pods."""
+    found = []
     for pod in pods:
         name = pod.meta.name
         started = bool(pod.runs) or pod.restarts > 0
         for number in range(pod.restarts + 1 if started else 0):
             run = pod.run(number)
             exit_code = run.exit_code if run is not None else None
-            found[(name, number)] = Attempt(name, number, exit_code, index.logs.get((name, number)))
-    for log in logs:
-        found.setdefault((log.pod, log.attempt), Attempt(log.pod, log.attempt, None, log))
-    order = {pod.meta.name: place for place, pod in enumerate(pods)}
-    return tuple(found[key] for key in sorted(found, key=lambda key: (order.get(key[0], len(order)), key)))
+            found.append(Attempt(name, number, exit_code, index.logs.get((name, number))))
+    return (*found, *(Attempt(log.pod, log.attempt, None, log) for log in logs))

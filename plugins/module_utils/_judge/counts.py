@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
@@ -24,8 +23,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns
 State = t.Literal["one", "none", "more", "skipped", "refused", "unknown"]
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(t.NamedTuple):
     """One invocation's artefacts of one kind."""
 
     invocation: Invocation
@@ -62,11 +60,9 @@ def surplus(case: Case, kind: ArtefactKind) -> list[Artefact]:
 
 def swallowed(case: Case, invocation: Invocation) -> tuple[ArtefactKind, Evidence] | None:
     """What a Job did not make for the volume because of an error that only its log tells of; None if there is none."""
-    if not invocation.seen.last.complete:
-        return None
-    error = error_of(case, invocation)
-    lacking = lacks(case, invocation)
-    return (lacking[0], error) if error is not None and lacking else None
+    lacking = lacks(case, invocation) if invocation.seen.last.complete else []
+    error = error_of(case, invocation) if lacking else None
+    return None if error is None else (lacking[0], error)
 
 
 def lacks(case: Case, invocation: Invocation) -> list[ArtefactKind]:

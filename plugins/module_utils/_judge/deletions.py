@@ -38,7 +38,6 @@ class CleanUp:
     asked: list[Evidence] = field(default_factory=list)  # accepted by the manager, outcome unknown
     blind: list[str] = field(default_factory=list)  # why something may have happened unseen
     unheard: list[str] = field(default_factory=list)  # why the manager may have said something that is not there
-    read: list[Evidence] = field(default_factory=list)  # the logs that were looked through
 
     @property
     def failed(self) -> list[Evidence]:
@@ -123,14 +122,13 @@ def _read(case: Case, profile: Profile, invocation: Invocation, fault: Fault, *,
     for attempt in invocation.attempts:
         if attempt.log is None:
             continue
-        item.read.append(Evidence(evidence_path(attempt.log), f"{len(attempt.log.lines)} lines"))
         for line in attempt.log.about(case.cell.volume):
-            where = _where(attempt.log, line)
             if _name(profile.warnings, line, case, fault, source="job") is not None:
-                item.warned.append(where)
+                item.warned.append(_where(attempt.log, line))
             elif _name(profile.fatal, line, case, fault, source="job") is not None:
-                item.fatal.append(where)
+                item.fatal.append(_where(attempt.log, line))
             elif (name := _name(profile.cleaned_up, line, case, fault, source="job")) is not None:
+                where = _where(attempt.log, line)
                 (item.asked if fault in profile.asynchronous else item.done).append(where)
                 asked.append((name, where))
     item.due = item.due or bool(item.failed or item.done or item.asked)

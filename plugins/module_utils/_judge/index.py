@@ -38,6 +38,7 @@ class LogFile:
     attempt: int
     problem: str
     files: Mapping[str, bytes] = field(repr=False)  # by path; empty when what is there is no log
+    held: int | None  # bytes in its file; None when there is none
     origin: str = ""
     closed: int = 0  # number of the record that says so last; 0: none does
     size: int = 0  # bytes, and whether that was all, by that record
@@ -68,8 +69,7 @@ class LogFile:
         return sorted([*general, *own], key=lambda line: line.number) if general else own
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedSnapshot:
+class LoggedSnapshot(t.NamedTuple):
     """A creation as an engine's own log tells it: complete and in order, but without a resourceVersion."""
 
     name: str
@@ -433,7 +433,8 @@ def _log_file(record: model.Log, closed: model.Log | None, files: Mapping[str, b
         problem = f"it ends with the error of the tool that read it ({error[:80]})"
     usable = content is not None and not (error and logtext.only_tool_error(content))
     origin = record.reason.removeprefix("imported from ") if record.reason.startswith("imported from ") else ""
-    file = LogFile(record.path, record.pod, record.attempt, problem, files if usable else {}, origin)
+    held = None if content is None else len(content)
+    file = LogFile(record.path, record.pod, record.attempt, problem, files if usable else {}, held, origin)
     if closed is not None:
         file.closed, file.size, file.complete = closed.number, closed.bytes, closed.complete
     return file

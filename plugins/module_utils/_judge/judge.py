@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import typing as t
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -53,8 +54,7 @@ CHECKS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationSummary:
+class InvocationSummary(t.NamedTuple):
     """One invocation for a reader."""
 
     name: str

@@ -17,9 +17,11 @@ RunVerdict = t.Literal["pass", "fail", "inconclusive", "broken"]
 MAX_EVIDENCE = 40  # per list and check: a report is for reading; the history has the rest
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Something a reader can look up: an object at a resourceVersion, a line of a log, a listing of the store."""
+class Evidence(t.NamedTuple):
+    """Something a reader can look up: an object at a resourceVersion, a line of a log, a listing of the store.
+
+    A named tuple, as facts are: there are ten for each invocation.
+    """
 
     what: str  # "jobs/test-c-1", "logs/<uid>/0.log", "store listing"
     where: str  # "resourceVersion 1954", "line 3", "record 812"

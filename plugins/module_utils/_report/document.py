@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time
@@ -104,7 +103,7 @@ def _check(item: CheckVerdict) -> Document:
         "volume": item.volume,
         "verdict": item.verdict,
         "summary": item.summary,
-        "evidence": [asdict(evidence) for evidence in item.evidence],
+        "evidence": [evidence._asdict() for evidence in item.evidence],
         "advice": item.advice,
         "known_issue": item.known_issue,
     }

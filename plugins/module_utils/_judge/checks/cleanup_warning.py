@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case, Invocation
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import CleanUp, clean_ups
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
+    Evidence,
     Finding,
     conclude,
     not_applicable,
@@ -100,9 +102,15 @@ def _unsaid(finding: Finding, item: CleanUp) -> None:
         finding.bad(f"{text}, and neither the manager nor the object says so", *item.stuck)
 
 
+def _read(invocation: Invocation) -> list[Evidence]:
+    """The logs that were looked through."""
+    logs = [attempt.log for attempt in invocation.attempts if attempt.log is not None]
+    return [Evidence(evidence_path(log), f"{len(log.lines)} lines") for log in logs]
+
+
 def _expect_silence(finding: Finding, fault: Fault, items: list[CleanUp]) -> None:
     for item in items:
-        finding.evidence.extend(item.read)
+        finding.evidence.extend(_read(item.invocation))
         if item.warned:
             finding.bad(f"Job {item.invocation.name} has a {fault} warning, where nothing should fail", *item.warned)
         elif item.due and item.blind:

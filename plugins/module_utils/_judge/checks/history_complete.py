@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history import logtext
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Gap
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
@@ -69,7 +68,7 @@ def _logs(finding: Finding, case: Case) -> None:
         for attempt in invocation.attempts:
             log = attempt.log
             if log is not None and log.closed and log.complete and case.index.origin == "recorder":
-                _as_recorded(finding, log, case.index.history.logs.get(log.path))
+                _as_recorded(finding, log)
         for problem in log_problems(invocation):
             finding.unclear(problem, invocation.evidence, advice=grounds.advice_for("logs"))
     services = [*case.index.manager_logs, *case.index.engine_logs]
@@ -78,10 +77,13 @@ def _logs(finding: Finding, case: Case) -> None:
             finding.unclear(f"the log {log.path}: {log.problem}")
 
 
-def _as_recorded(finding: Finding, log: LogFile, content: bytes | None) -> None:
+def _as_recorded(finding: Finding, log: LogFile) -> None:
+    if log.held != log.size:
+        size = "missing" if log.held is None else f"{log.held} bytes long"
+        wrong = f"was recorded whole, but its file is {size}"
+    elif not log.files:
+        wrong = "holds only the error of the tool that read it"
+    else:
+        return
     where = Evidence(log.path, f"record {log.closed}", f"closed at {log.size} bytes")
-    if content is None or len(content) != log.size:
-        size = "missing" if content is None else f"{len(content)} bytes long"
-        finding.bad(f"the log of pod {log.pod} was recorded whole, but its file is {size}", where)
-    elif logtext.only_tool_error(content):
-        finding.bad(f"the log of pod {log.pod} holds only the error of the tool that read it", where)
+    finding.bad(f"the log of pod {log.pod} {wrong}", where)

@@ -250,6 +250,57 @@ def test_a_backup_that_is_left_in_the_store() -> None:
 
 
 @pytest.mark.parametrize(
+    ("volume", "name", "job", "left"),
+    [
+        pytest.param("vol-x", "backup-x", "c-job", 1, id="another volume's"),
+        pytest.param(FAULTY, "backup-x", "other", 1, id="another recurring job's"),
+        pytest.param(FAULTY, "", "", 2, id="the first Job's, by its name"),
+    ],
+)
+def test_which_backups_in_the_store_are_left_of_the_cell(volume: str, name: str, job: str, left: int) -> None:
+    """The last listing has one more."""
+
+    def listed(history: Changed) -> None:
+        place, last = [(n, r) for n, r in enumerate(history.records) if isinstance(r, model.Store)][-1]
+        first = next(r for r in history.records if isinstance(r, model.Store)).backups[0].name
+        extra = model.StoredBackup(volume, name or first, "k", labels={"RecurringJob": job} if job else {})
+        history.records[place] = replace(last, backups=(*last.backups, extra))
+
+    found = checks(changed(Run("v1.1.3", "backup"), listed))["retain-kept"]
+    assert found.verdict == ("pass" if left == 1 else "fail")
+    assert f"backups left: {left}" in found.summary
+
+
+def unseen(history: Changed) -> None:
+    """The engine after the last Job's snapshot."""
+    history.drop(
+        lambda r: (
+            isinstance(r, model.ObjectSeen) and r.kind == "engines" and "snap-0005" in r.object["status"]["snapshots"]
+        )
+    )
+
+
+def unmade(history: Changed) -> None:
+    """That snapshot: the last Job made none, and deleted the one before all the same."""
+    without("snapshots", "snap-0005")(history)
+    for record in history.of("engines"):
+        record.object["status"]["snapshots"].pop("snap-0005", None)
+    history.edit("nightly-qa-3", "Created the snapshot snap-0005", "Created no snapshot")
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        pytest.param(unseen, "inconclusive", "the engine was not seen after the last Job's snapshot", id="not seen"),
+        pytest.param(unmade, "pass", "snapshots left: 0, retain is 1", id="not made"),
+    ],
+)
+def test_the_engine_is_looked_at_after_the_last_snapshot(change: Change, verdict: str, words: str) -> None:
+    found = checks(changed(Run("v1.4.4", "snapshot"), change))["retain-kept"]
+    assert (found.verdict, found.summary) == (verdict, words)
+
+
+@pytest.mark.parametrize(
     ("release", "change", "words"),
     [
         pytest.param("v1.1.3", lambda h: h.drop(lambda r: isinstance(r, model.Store)), "the store was not listed",

@@ -12,15 +12,19 @@ from tests.unit.plugins.module_utils._judge.changed import (
     VISIBLE,
     Change,
     Changed,
+    backup,
     cell_of,
     changed,
     checks,
+    every_five_minutes,
     not_pass,
     snapshot,
 )
 from tests.unit.plugins.module_utils._judge.made import BYSTANDER, FAULTY, Run
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import judge
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile, profile
 
 
 # --- attempts --------------------------------------------------------------------------------------------------------
@@ -77,6 +81,15 @@ def test_backups_at_once() -> None:
     judgement = changed(Run("v1.8.2", "backup"), late)
     assert checks(judgement)["no-overlap"].verdict == "fail"
     assert "were being made at once" in checks(judgement)["no-overlap"].summary
+
+
+def test_somebody_elses_backup_may_be_made_meanwhile() -> None:
+    """It is never complete, and so would be made at once with every one after it."""
+    judgement = changed(
+        Run("v1.8.2", "backup"),
+        lambda h: h.put("backups", backup("backup-x", "snap-x", "InProgress", job="other"), after="nightly-qa-1-abcde"),
+    )
+    assert not_pass(judgement) == {}
 
 
 # --- the schedule and its events -------------------------------------------------------------------------------------
@@ -189,6 +202,34 @@ def test_a_known_deviation_and_another_one() -> None:
     )
     contract = "fails the contract, as this release is known to (longhorn#13587), and beyond that in "
     assert cell_of(judgement).contract == contract + "one-snapshot-per-invocation"
+
+
+def test_an_issue_is_named_once_and_two_are_both_named() -> None:
+    judgement = changed(Run("v1.2.6", "backup", VISIBLE))
+    named = {check.check for check in checks(judgement).values() if check.known_issue}
+    assert len(named) == 2, "both of one issue"
+    assert cell_of(judgement).contract == "fails the contract, as this release is known to (longhorn#4255)"
+
+    def of_two_issues(release: str, task: model.Task) -> Profile:
+        known = profile(release, task)
+        first, *others = known.known_issues
+        return replace(known, known_issues=(replace(first, issue="longhorn#1"), *others))
+
+    judged = judge(Run("v1.2.6", "backup", VISIBLE).history(), profiles=of_two_issues, ticks=every_five_minutes)
+    contract = "fails the contract, as this release is known to (longhorn#1, longhorn#4255)"
+    assert cell_of(judged).contract == contract
+
+
+def test_an_issue_explains_only_what_it_does() -> None:
+    """A Job that is Failed is none that is Complete although it failed."""
+
+    def failed(history: Changed) -> None:
+        for record in history.of("jobs", "nightly-qa-2"):
+            for condition in record.object["status"].get("conditions", []):
+                condition["type"] = "Failed"
+
+    found = checks(changed(Run("v1.9.2", "snapshot"), failed))["job-succeeded"]
+    assert (found.verdict, found.known_issue) == ("fail", "")
 
 
 def test_what_is_not_known_to_meet_the_contract() -> None:

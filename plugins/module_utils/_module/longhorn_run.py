@@ -223,8 +223,12 @@ class _TakeDown:
                 self.restored[name] = value
 
     def _store_goes_too(self, journal: Journal) -> bool:
-        """Whether the run made the store itself: its content goes with it."""
-        return any(self._labelled(kinds.DEPLOYMENTS, namespace) for namespace in self._namespaces(journal))
+        """Whether the run made the store itself: its content goes with it. A proxy may stand before anybody's store."""
+        return any(
+            not name.endswith(store_rules.SERVICE_SUFFIX)
+            for namespace in self._namespaces(journal)
+            for name in self._labelled(kinds.DEPLOYMENTS, namespace)
+        )
 
     def _backups(self, journal: Journal, *, needed: bool) -> None:
         """A store that never answered must not hold the run up for ever: without volumes it goes on, with a word."""

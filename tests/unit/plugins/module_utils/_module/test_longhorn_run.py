@@ -272,6 +272,19 @@ def test_backups_in_a_store_that_stays_are_deleted_and_only_the_runs_own(cluster
     assert cluster.writes.index(f"delete backupvolumes {VOLUME}") < cluster.writes.index("set backup-target=")
 
 
+def test_a_proxy_of_the_runs_own_does_not_make_the_store_behind_it_the_runs(cluster: Cluster) -> None:
+    populate(cluster)
+    cluster.drop("deployments", STORE, "longhorn-qa-store-a1")
+    cluster.add("deployments", "longhorn-qa-store-a1-proxy", namespace=STORE)
+    cluster.backup_volumes = ["somebody-elses", VOLUME]
+
+    run(cluster, "absent")
+
+    assert cluster.backup_volumes == ["somebody-elses"]
+    removed = f"delete backupvolumes {VOLUME}", f"delete namespaces {STORE}"
+    assert [write for write in cluster.writes if write in removed] == list(removed)  # it is reached through the proxy
+
+
 def test_a_store_that_does_not_answer_is_tried_again_while_the_run_may_have_backups(cluster: Cluster) -> None:
     populate(cluster)
     cluster.drop("namespaces", "", STORE)

@@ -67,7 +67,6 @@ def _open_connection(params: Mapping[str, t.Any]) -> Connection:
         host=configuration.host.rstrip("/"),
         pool=rest.pool_manager,
         headers=_headers(configuration, params),
-        verified=bool(configuration.verify_ssl),
     )
 
 
@@ -132,15 +131,15 @@ def _source(params: Mapping[str, t.Any]) -> str:
     return f"{source}, context {context}" if context else source
 
 
-def _headers(configuration: t.Any, params: Mapping[str, t.Any]) -> dict[str, str]:
-    headers = {"user-agent": "longhorn.qa", "accept": "application/json"}
+def _headers(configuration: t.Any, params: Mapping[str, t.Any]) -> Mapping[str, str]:
+    headers = urllib3.HTTPHeaderDict({"user-agent": "longhorn.qa", "accept": "application/json"})
     token = _token(configuration, params)
     if token:
         headers["authorization"] = token
     if params.get("impersonate_user"):
         headers["impersonate-user"] = params["impersonate_user"]
-    if params.get("impersonate_groups"):
-        headers["impersonate-group"] = ",".join(params["impersonate_groups"])
+    for group in params.get("impersonate_groups") or ():
+        headers.add("impersonate-group", group)  # the API server takes a list in one header for one group's name
     return headers
 
 

@@ -32,8 +32,7 @@ class Connection:
 
     host: str
     pool: t.Any
-    headers: Mapping[str, str]
-    verified: bool  # False: certificates are not checked
+    headers: Mapping[str, str]  # an HTTPHeaderDict where a name stands more than once
 
     @property
     def anonymous(self) -> bool:
@@ -102,10 +101,7 @@ class Stream:
 def send(connection: Connection, request: Request) -> Answer:
     """Sends a request and reads the whole answer."""
     response = _open(connection, request)
-    try:
-        body = response.read()
-    except Exception as error:
-        raise broken(error, request.what, connection.host) from error
+    body = _body(connection, request, response)
     if response.status >= 400 and not (request.any_status and not _is_status(body)):
         raise refused(connection, request, response=response, body=body)
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
@@ -115,13 +111,13 @@ def stream(connection: Connection, request: Request) -> Stream:
     """Sends a request whose answer is read while it comes."""
     response = _open(connection, request)
     if response.status >= 400:
-        body = response.read()
-        raise refused(connection, request, response=response, body=body)
+        raise refused(connection, request, response=response, body=_body(connection, request, response))
     return Stream(response, request.what)
 
 
 def _open(connection: Connection, request: Request) -> t.Any:
-    headers = {**connection.headers, **(request.headers or {})}
+    headers = urllib3.HTTPHeaderDict(connection.headers)
+    headers.update(request.headers or {})
     if request.body is not None:
         headers["content-type"] = request.content_type
     url = connection.host + request.path + ("?" + urlencode(request.query) if request.query else "")
@@ -136,6 +132,13 @@ def _open(connection: Connection, request: Request) -> t.Any:
             retries=False,
             timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=request.timeout),
         )
+    except Exception as error:
+        raise broken(error, request.what, connection.host) from error
+
+
+def _body(connection: Connection, request: Request, response: t.Any) -> bytes:
+    try:
+        return t.cast(bytes, response.read())
     except Exception as error:
         raise broken(error, request.what, connection.host) from error
 

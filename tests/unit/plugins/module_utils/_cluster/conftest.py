@@ -59,6 +59,8 @@ class Api:
     replies: list[Reply] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
+    reply = Reply
+
     def answers(self, *replies: Reply) -> None:
         self.replies += replies
 
@@ -75,7 +77,8 @@ def api() -> Iterator[Api]:
         def answer(self) -> None:
             told = holder[0]
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            told.requests.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            headers = {name.lower(): "\n".join(self.headers.get_all(name) or ()) for name in self.headers}
+            told.requests.append((self.command, self.path, headers, body))
             unexpected = Reply(599, {"message": f"unexpected {self.command} {self.path}"})
             reply = told.replies.pop(0) if told.replies else unexpected
             content = reply.content()

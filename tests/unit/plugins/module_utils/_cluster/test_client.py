@@ -202,8 +202,8 @@ def test_reads_give_up_with_the_last_answer(api: Api, client: Client) -> None:
     assert 2 < len(api.requests) < 100
 
 
-def half_an_answer() -> t.Any:
-    return reply(200, {"ok": True}, Content_Length="1000")
+def half_an_answer(code: int = 200) -> t.Any:
+    return reply(code, {"ok": True}, Content_Length="1000")
 
 
 def test_reads_are_sent_again_when_a_connection_broke_but_only_once(api: Api, client: Client) -> None:
@@ -344,6 +344,21 @@ def test_a_log_is_bytes(api: Api, client: Client) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "open_stream",
+    [
+        pytest.param(lambda c: c.watch(kinds.PODS, namespace="n", resource_version="1"), id="a watch"),
+        pytest.param(lambda c: c.logs("p", namespace="n"), id="a log"),
+    ],
+)
+def test_a_stream_that_is_refused_with_half_an_answer(
+    api: Api, client: Client, open_stream: t.Callable[[Client], object]
+) -> None:
+    api.answers(half_an_answer(503))
+    with pytest.raises(errors.Unreachable, match="broke the connection"):
+        open_stream(client)
+
+
 def test_nobody_listens(clock: Clock) -> None:
     client = connect({"host": "https://127.0.0.1:1", "api_key": "canary-token"}, clock=clock)
     with pytest.raises(errors.Unreachable, match=r"https://127\.0\.0\.1:1 cannot be reached") as caught:
@@ -386,12 +401,12 @@ def test_a_kubeconfig_that_says_nothing(
 
 
 def test_basic_authentication_and_impersonation(api: Api, clock: Clock) -> None:
-    params = {"host": api.host, "username": "u", "password": "p", "impersonate_user": "x", "impersonate_groups": ["g"]}
+    params = {"host": api.host, "username": "u", "password": "p", "impersonate_user": "x"}
     api.answers(reply(200, {}))
-    connect(params, clock=clock).get(kinds.PODS, "p")
+    connect({**params, "impersonate_groups": ["g", "h"]}, clock=clock).get(kinds.PODS, "p")
     headers = api.requests[0][2]
     assert headers["authorization"].startswith("Basic ")
-    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("x", "g")
+    assert (headers["impersonate-user"], headers["impersonate-group"]) == ("x", "g\nh")  # a line of its own for each
 
 
 def _self_signed(folder: Path, name: str) -> tuple[Path, Path]:

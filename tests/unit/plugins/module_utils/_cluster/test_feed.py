@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from datetime import datetime
 
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, kinds
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Feed, Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff
 
@@ -108,6 +109,19 @@ def test_a_broken_watch_is_taken_up_where_it_was(clock: Clock) -> None:
     )
     assert told == [("listed", ["a"]), ("ADDED", "b"), ("MODIFIED", "b")]
     assert asked[:4] == ["list", "watch 5", "watch 6", "watch 7"]
+
+
+def test_a_watch_that_is_refused_with_half_an_answer_is_asked_for_again(clock: Clock, api: t.Any) -> None:
+    """As every watch of a recording: whatever else its client raises would end the recording."""
+    listed = {"apiVersion": "batch/v1", "kind": "JobList", "metadata": {"resourceVersion": "5"}, "items": []}
+    changed = json.dumps(event("ADDED", "b", 6)).encode() + b"\n"
+    replies = [(200, listed, {}), (503, {"message": "later"}, {"Content-Length": "1000"}), (200, changed, {})]
+    streams, told = Streams(), Told()
+    told.changed = lambda *seen: (told.all.append(seen[1]), streams.stop())  # type: ignore[method-assign]
+    api.answers(*[api.reply(status, body, headers) for status, body, headers in replies])
+    client = connect(api.params, clock=clock)
+    Feed(kinds.JOBS, "n", client, told, clock, streams, Backoff(clock=clock)).run()
+    assert told.all == [("listed", []), "ADDED"]
 
 
 def test_bookmarks_move_the_version_and_are_not_told(clock: Clock) -> None:

@@ -76,7 +76,7 @@ class ScriptedApi:
         self._given: dict[str, int] = {}
         self._optional: set[str] = set()
         self.client = cluster_api.Client(
-            lambda: Connection(host=HOST, pool=self, headers={"authorization": "Bearer x"}, verified=True),
+            lambda: Connection(host=HOST, pool=self, headers={"authorization": "Bearer x"}),
             clock=self.clock,
         )
 

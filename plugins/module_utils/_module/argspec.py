@@ -8,6 +8,7 @@ dependency for documentation, hence the names are repeated here.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Mapping, MutableSet
 
@@ -21,12 +22,14 @@ _SECRET_KEYS = frozenset(
         "password",
         "secret",
         "client-key-data",
+        "client-secret",
         "client-certificate-data",
         "id-token",
         "access-token",
         "refresh-token",
     }
 )
+_SECRET_VARIABLE = re.compile(r"token|secret|pass|key|credential", re.IGNORECASE)
 
 
 def _env(*names: str, **option: t.Any) -> dict[str, t.Any]:
@@ -99,10 +102,16 @@ def hide_secrets(hidden: MutableSet[str], params: Mapping[str, t.Any]) -> None:
 def _collect(value: t.Any, hidden: MutableSet[str]) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if key in _SECRET_KEYS and isinstance(inner, str):
+            # An empty text, if hidden, would be found between any two characters.
+            if inner and isinstance(inner, str) and (key in _SECRET_KEYS or _is_secret_variable(key, value)):
                 hidden.add(inner)
             else:
                 _collect(inner, hidden)
     elif isinstance(value, list):
         for inner in value:
             _collect(inner, hidden)
+
+
+def _is_secret_variable(key: str, variable: Mapping[str, t.Any]) -> bool:
+    """Whether it is the value of a credential plugin's variable; others, such as a region, occur in results."""
+    return key == "value" and bool(_SECRET_VARIABLE.search(str(variable.get("name") or "")))

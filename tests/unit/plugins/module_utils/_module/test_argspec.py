@@ -59,8 +59,25 @@ def test_an_option_stated_twice_is_a_mistake() -> None:
         argspec.merged(argspec.namespace_spec(), argspec.namespace_spec())
 
 
-def test_secrets_of_a_kubeconfig_given_as_a_dictionary_are_hidden() -> None:
-    kubeconfig = {"users": [{"name": "shown", "user": {"token": "canary-1", "client-key-data": "canary-2"}}]}
+VARIABLES = [
+    {"name": "AWS_SECRET_ACCESS_KEY", "value": "canary-3"},
+    {"name": "AWS_SESSION_TOKEN", "value": ""},
+    {"name": "AWS_PROFILE", "value": "1"},  # hidden, it would take every 1 out of a result
+]
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        pytest.param({"token": "canary-1", "client-key-data": "canary-2"}, {"canary-1", "canary-2"}, id="of a user"),
+        pytest.param({"token": "", "password": ""}, set(), id="empty"),
+        pytest.param({"exec": {"command": "aws", "env": VARIABLES}}, {"canary-3"}, id="of a credential plugin"),
+        pytest.param({"exec": {"command": "aws", "env": None}}, set(), id="a plugin without variables"),
+        pytest.param({"auth-provider": {"config": {"client-secret": "canary-4"}}}, {"canary-4"}, id="of a provider"),
+    ],
+)
+def test_secrets_of_a_kubeconfig_given_as_a_dictionary_are_hidden(user: dict[str, t.Any], expected: set[str]) -> None:
     hidden: set[str] = set()
+    kubeconfig = {"users": [{"name": "shown", "user": user}]}
     argspec.hide_secrets(hidden, {"kubeconfig": kubeconfig, "host": json.dumps("x")})
-    assert hidden == {"canary-1", "canary-2"}
+    assert hidden == expected

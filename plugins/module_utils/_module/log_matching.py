@@ -16,6 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._history import logfmt
 
 _PLAIN = re.compile(r"[A-Za-z0-9 ._/:@'()\[\],-]{3,}")
+_LONG_ESCAPE = re.compile(r"\\[xuUN0-9]")  # with digits or a name, which are not themselves in what it fits
 _ESCAPES = (b"\\x", b"\\u", b"\\U")
 _LONGEST_TEXT = 2000
 
@@ -73,7 +74,7 @@ class Pattern:
 
 def certain_texts(regex: str) -> list[str]:
     """Texts that everything the expression fits has to contain; none when that is not plain to see."""
-    if "|" in regex or "(?" in regex:
+    if "|" in regex or "(?" in regex or _LONG_ESCAPE.search(regex):
         return []
     texts, depth, place = [""], 0, 0
     while place < len(regex):

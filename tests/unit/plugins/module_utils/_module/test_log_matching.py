@@ -94,6 +94,10 @@ def test_evidence_is_bounded_the_count_is_not() -> None:
         pytest.param("x(yz(w))?[abc]q", {"x", "q"}, id="groups and classes"),
         pytest.param("one|two", set(), id="alternatives"),
         pytest.param("(?i)one", set(), id="flags"),
+        pytest.param(r"ab\.cd\d\w", {"ab", "cd"}, id="escapes of one character"),
+        pytest.param(r"ab\x41bc", set(), id="a hexadecimal escape"),
+        pytest.param(r"ab\101", set(), id="an octal escape"),
+        pytest.param(r"ab\N{DIGIT ONE}", set(), id="a character by its name"),
     ],
 )
 def test_texts_that_have_to_be_there(regex: str, expected: set[str]) -> None:
@@ -111,6 +115,32 @@ def test_a_fit_always_contains_them(regex: str, text: str) -> None:
         return
     if compiled.search(text):
         assert all(part in text for part in certain_texts(regex))
+
+
+escapes = [
+    r"\x41",
+    r"\u0041",
+    r"\U00000041",
+    r"\101",
+    r"\01",
+    r"\N{LATIN CAPITAL LETTER A}",
+    r"(b)\1",
+    r"\d",
+    r"\\",
+    "A",
+    "b",
+]
+
+
+@given(parts=st.lists(st.sampled_from(escapes), min_size=1, max_size=4), text=st.text("Abx041\1\\", max_size=12))
+def test_a_fit_always_contains_them_whatever_is_escaped(parts: list[str], text: str) -> None:
+    regex = "".join(parts)
+    if found := re.compile(regex).search(text):
+        assert all(part in found[0] for part in certain_texts(regex))
+
+
+def test_a_line_that_an_escape_describes_is_not_passed_over() -> None:
+    assert scan([WARNING], pattern(message_regex=r"\x63reated\x20snapshot but errored"), keep=1).matches == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -72,6 +72,7 @@ class Sources:
 
     invocations: tuple[str, ...]
     logs: tuple[LogSource, ...]
+    unseen: tuple[tuple[str, str], ...] = ()  # what nobody could look for, as ``Found.unseen`` has it
 
 
 def live(client: Client, selection: Selection, *, namespace: str) -> Sources:
@@ -157,7 +158,9 @@ def recorded(history: model.History, selection: Selection, *, folder: str) -> So
     logs = [source for uid, name in names.items() for source in _recorded_logs(uid, name, pods[uid], closed, folder)]
     lost = [name for name in invocations if name not in names.values()]
     logs += [LogSource(name, "", 0, _nothing, "no pod of it was recorded") for name in lost]
-    return Sources(tuple(dict.fromkeys(invocations)), tuple(logs))
+    others = {str(pod["metadata"].get("name", "")) for uid, pod in pods.items() if uid not in names}
+    unseen = gaps(history, ("pods", "logs") if selection.labels else ("jobs", "pods", "logs"), but=others)
+    return Sources(tuple(dict.fromkeys(invocations)), tuple(logs), tuple(unseen))
 
 
 def recorded_jobs(history: model.History, selection: Selection) -> list[objects.JobFact]:
@@ -189,13 +192,13 @@ def read(path: str) -> model.History:
     return history
 
 
-def gaps(history: model.History, kinds_: Iterable[str]) -> list[tuple[str, str]]:
-    """What of these kinds the recording could not see, as ``Found.unseen`` has it."""
+def gaps(history: model.History, kinds_: Iterable[str], *, but: Container[str] = ()) -> list[tuple[str, str]]:
+    """What of these kinds, but not of these subjects, the recording could not see, as ``Found.unseen`` has it."""
     wanted = set(kinds_)
     return [
         ("", f"{item.kind} {item.subject}".strip() + f" could not be seen: {item.reason}")
         for item in history.records
-        if isinstance(item, model.Gap) and item.kind in wanted
+        if isinstance(item, model.Gap) and item.kind in wanted and item.subject not in but
     ]
 
 

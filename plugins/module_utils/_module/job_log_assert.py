@@ -23,7 +23,7 @@ def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[st
     counts = dict.fromkeys(sources.invocations, 0)
     matched: list[dict[str, t.Any]] = []
     looked: list[dict[str, t.Any]] = []
-    unseen: list[tuple[str, str]] = []
+    unseen = list(sources.unseen)
     for source in sources.logs:
         keep = max(0, params["evidence"] - len(matched))
         result, problem = _scanned(source, pattern, keep=keep)

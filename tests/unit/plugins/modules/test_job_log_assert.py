@@ -75,6 +75,26 @@ def test_nothing_ran_proves_nothing(scene: Scene) -> None:
         logs(history=scene.done(), cronjob="v-c", level="fatal", min=0, max=0, per="invocation")
 
 
+@pytest.mark.parametrize("kind", ["jobs", "pods", "logs"])
+def test_a_gap_in_the_recording_proves_nothing(scene: Scene, kind: str) -> None:
+    scene.invocation("v-c-1", b"level=info msg=fine\n")
+    scene.writer.gap(kind, "watch expired")
+    folder = scene.done()
+    with pytest.raises(errors.Inconclusive, match=f"{kind} could not be seen: watch expired"):
+        logs(history=folder, cronjob="v-c", level="error", min=0, max=0)
+    assert logs(history=folder, cronjob="v-c", level="info", min=1)["unseen"] == [
+        f"{kind} could not be seen: watch expired"
+    ]
+
+
+def test_gaps_of_other_pods_and_kinds_hide_nothing(make: Make, scene: Scene) -> None:
+    scene.writer.object("pods", "ADDED", make.pod("other"))
+    scene.invocation("v-c-1", b"")
+    scene.writer.gap("logs", "attempt 0: the log is gone", subject="other-abcde")
+    scene.writer.gap("events", "watch expired")
+    assert logs(history=scene.done(), cronjob="v-c", level="error", min=0, max=0)["unseen"] == []
+
+
 def test_logs_of_one_job_and_by_label(scene: Scene) -> None:
     scene.invocation("v-c-1", WARNING)
     scene.invocation("v-c-2", WARNING)

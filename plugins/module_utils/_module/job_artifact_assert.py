@@ -15,12 +15,17 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import PORT, SERVICE, ManagerApi
 from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import judge
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
+    history_complete,
+    one_backup_per_invocation,
+    one_snapshot_per_invocation,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import releases
 from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations
 from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
 
 _LABEL = "RecurringJob"
-_REST = ("history-complete",)
+_COUNTED_BY = {"snapshot": one_snapshot_per_invocation.ID, "backup": one_backup_per_invocation.ID}
 
 
 def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[str, t.Any]:
@@ -55,9 +60,10 @@ def _recorded(params: Mapping[str, t.Any]) -> tuple[bounds.Found, dict[str, t.An
         raise NotFound("the history is not about this volume", subject=f"volume {params['volume']}", seen=known)
     judged = [one for one in cell.invocations if not one.cut]
     made = {one.name: one.snapshots if params["kind"] == "snapshot" else one.backups for one in judged}
+    doubts = {history_complete.ID: ("inconclusive", "fail"), _COUNTED_BY[params["kind"]]: ("inconclusive",)}
     unseen = [
-        ("", f"{one.check}: {one.summary}") for one in cell.checks if one.check in _REST and one.verdict != "pass"
-    ]
+        ("", f"{one.check}: {one.summary}") for one in cell.checks if one.verdict in doubts.get(one.check, ())
+    ] + [(one.name, one.cut) for one in cell.invocations if one.cut]
     artefacts = [{"name": name, "invocation": job} for job, names in made.items() for name in names]
     evidence = {"artefacts": artefacts, "sources": ["history"]}
     return bounds.Found({job: len(names) for job, names in made.items()}, unseen), evidence

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
+from tests.unit.plugins.module_utils._judge import made
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
-from ansible_collections.longhorn.qa.plugins.module_utils._module import job_artifact_assert
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._module import invocations, job_artifact_assert
 
 Scene = t.Any
 Make = t.Any
@@ -65,6 +68,41 @@ def test_artefacts_of_each_invocation(make: Make, scene: Scene) -> None:
     with pytest.raises((errors.Inconclusive, errors.NotAsExpected)) as caught:
         artefacts(history=folder, max=5, min=2)
     assert [item["name"] for item in caught.value.evidence["artefacts"]] == ["c-1-new"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoiled", "message"),
+    [
+        pytest.param("snapshot", "gap", "engines: watch expired", id="a gap"),
+        pytest.param(
+            "snapshot", "engine log", "one-snapshot-per-invocation: no instance-manager-e log", id="no engine log"
+        ),
+        pytest.param("backup", "end", "it was still running when the record ended", id="a Job that still ran"),
+    ],
+)
+def test_what_was_not_seen_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, kind: str, spoiled: str, message: str
+) -> None:
+    asked = {"history": "h", "volume": made.FAULTY, "kind": kind, "per": "total", "max": 3}
+    monkeypatch.setattr(invocations, "read", lambda _folder: recorded())
+    assert artefacts(**asked, min=3)["total"] == 3
+    monkeypatch.setattr(invocations, "read", lambda _folder: recorded(spoiled))
+    with pytest.raises(errors.Inconclusive, match=message):
+        artefacts(**asked, min=0)
+
+
+def recorded(spoiled: str = "") -> model.History:
+    """Three backups, and a history that has a part of it only."""
+    whole = made.Run("v1.0.1", "backup").history()
+    at = whole.records[-1].at
+    records: list[t.Any] = [*whole.records, model.End(number=0, at=at, reason="invocations")]
+    if spoiled == "gap":
+        records.insert(-1, model.Gap(number=0, at=at, kind="engines", reason="watch expired"))
+    elif spoiled == "engine log":
+        records = [item for item in records if getattr(item, "pod_uid", "") != "uid-im"]
+    elif spoiled == "end":
+        records.remove([item for item in records if getattr(item, "kind", "") == "jobs"][-1])
+    return replace(whole, records=[replace(item, number=number) for number, item in enumerate(records, start=1)])
 
 
 def test_a_volume_the_history_is_not_about(scene: Scene) -> None:

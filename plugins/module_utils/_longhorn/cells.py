@@ -8,8 +8,9 @@ import re
 import typing as t
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, FaultType, Task
+from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.faults import Effect
 
 FAULTS: tuple[Fault, ...] = t.get_args(Fault)
 TASKS: tuple[Task, ...] = t.get_args(Task)
@@ -70,15 +71,21 @@ def plan_cells(
     return tuple(cells)
 
 
+def effect_in(cell: Cell, release: str, fault: Fault, default_engine_faults: Sequence[Fault] = ()) -> Effect:
+    """What the cell's own kind of fault does to that deletion; if nothing, what the default engine image does."""
+    own = faults.effect(release, cell.fault_type, fault, task=cell.task)
+    if own != "none" or fault not in default_engine_faults:
+        return own
+    return faults.effect(release, "default-engine-image", fault, task=cell.task)
+
+
 def vacuous_faults(cell: Cell, release: str, default_engine_faults: Sequence[Fault] = ()) -> tuple[Fault, ...]:
     """The cell's expected faults that its kind of fault never makes happen on this release."""
-    by_default: tuple[FaultType, ...] = ("default-engine-image",)
-
-    def live(fault: Fault) -> bool:
-        kinds = (cell.fault_type, *(by_default if fault in default_engine_faults else ()))
-        return any(faults.effect(release, kind, fault, task=cell.task) != "none" for kind in kinds)
-
-    return tuple(fault for fault in cell.faults or () if not live(fault))
+    return tuple(
+        fault
+        for fault in cell.faults or ()
+        if effect_in(cell, release, fault, default_engine_faults) not in ("visible", "asynchronous")
+    )
 
 
 def _faults(image: Mapping[str, t.Any], task: Task) -> tuple[Fault, ...]:

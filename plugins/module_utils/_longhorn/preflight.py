@@ -204,9 +204,11 @@ def _cluster_lines(seen: Seen) -> list[str]:
     if seen.other_nodes:
         nodes += f"; not ready: {', '.join(seen.other_nodes)}"
     granted = seen.asked - len(seen.denied)
+    remark = expectation.remark(seen.release)
     return [
         _row("Kubernetes", f"{seen.kubernetes} at {seen.server}"),
         _row("Longhorn", f"{release}, manager image {seen.manager_image or 'unknown'}"),
+        *([_row("", remark)] if remark else []),
         _row("Default engine", seen.default_image),
         _row("Nodes", nodes),
         _row("Permissions", f"{granted} of {seen.asked} granted"),
@@ -228,7 +230,13 @@ def _cell_lines(seen: Seen, intended: Intended) -> list[str]:
     lines = ["Cells"]
     for cell in intended.cells:
         lines.append(f"  {cell.volume}: {cell.task}, {cell.engine_image or 'default engine image'}")
-        told = expectation.expectation(cell, seen.release, intended.default_engine_faults)
+        told = expectation.expectation(
+            cell,
+            seen.release,
+            intended.default_engine_faults,
+            invocations=intended.invocations,
+            sharing=[one for one in intended.cells if one.cronjob == cell.cronjob and one != cell],
+        )
         lines += [f"    {line}" for line in told]
     if intended.left_out:
         lines += ["Left out", *(f"  {reason}" for reason in intended.left_out)]

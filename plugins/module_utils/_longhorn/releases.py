@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import log_patterns as lines
@@ -26,6 +26,8 @@ Engine = t.Literal["volume-image", "default-image", "instance-manager"]
 SnapshotSource = t.Literal["engine log", "job log", "objects"]
 # What has to be seen for a failing check to be a known issue's doing.
 Sign = t.Literal["", "ended", "retried", "swallowed"]
+# Of the line that a job leaves which sees a deletion fail; "fatal" ends its process.
+Level = t.Literal["warning", "error", "fatal"]
 
 PRE_CLEANED: tuple[Task, ...] = ("snapshot", "backup")  # 4.2: where a release checks before it makes anything
 PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")  # 4.2: they delete nothing by name
@@ -56,6 +58,29 @@ class KnownIssue:
 
 
 @dataclass(frozen=True)
+class CleanUpFailure:
+    """What a job does that sees a deletion fail, and what is made all the same.  (0, 4.3: of jobs that keep one)"""
+
+    level: Level = "warning"
+    since: int = 2  # the first invocation that sees it; before, there is nothing to delete
+    most_snapshots: int | None = None  # what there is then, however many invocations follow; None: it grows
+    most_backups: int | None = None
+    event: str = ""  # reason of the Event on the recurring job, which may be lost  (7)
+
+    @property
+    def exit_code(self) -> int:
+        """Of the job's process. With 1 Kubernetes starts it again, until the Job is Failed."""
+        return int(self.level == "fatal")
+
+    @property
+    def signs(self) -> tuple[Sign, ...]:
+        """What known issues can be told by."""
+        if self.exit_code:
+            return ("", "ended", "retried")
+        return () if self.most_snapshots is None and self.most_backups is None else ("swallowed",)
+
+
+@dataclass(frozen=True)
 class Profile:
     """What one release does for one task. Any line of ``warnings`` proves that its deletion was tried and failed."""
 
@@ -72,14 +97,11 @@ class Profile:
     asynchronous: frozenset[Fault] = frozenset()  # accepted deletions are done later, behind the job's back
     pre_clean: bool = False  # old artefacts are deleted before anything is made
     snapshots_last: bool = False  # a backup task deletes old snapshots after old backups, if at all
-    retries_on_cleanup_failure: bool = False
+    failures: Mapping[Fault, CleanUpFailure] = field(default_factory=dict)  # of deletions that the job sees fail
     counts_executions: bool = False  # the recurring job's object counts starts of the process
     snapshot_source: SnapshotSource = "engine log"
     kinds: tuple[str, ...] = ()  # objects of Longhorn's that tell of jobs and what they made
     known_issues: tuple[KnownIssue, ...] = ()
-    max_job_name: int = 8
-    max_retain: int = 50  # until 1.2: the sum over the volume's jobs
-    max_volume_name: int = 40  # 1.4
     like: str = ""  # not a known release: its lines are looked for in the words of this one
 
     def needs_default_engine_image(self, fault: Fault) -> bool:
@@ -157,6 +179,48 @@ _LOST = KnownIssue(
 )
 
 
+# --- a deletion that the job sees fail -------------------------------------------------------------------------------
+Failures = Mapping[tuple[Task, Fault], CleanUpFailure]
+
+_WARNS = CleanUpFailure()
+_ENDS = CleanUpFailure("fatal")
+_GOES_ON = CleanUpFailure("error")
+_BACKUPS: Failures = {("backup", "backup-delete"): _WARNS, ("backup-force-create", "backup-delete"): _WARNS}
+
+# 0, first row; 4.3: snapshots are cleaned up before there is a backup.
+_FAILS_1_0_0: Failures = {
+    ("snapshot", "snapshot-delete"): _ENDS,
+    ("backup", "snapshot-delete"): replace(_ENDS, most_backups=1),
+    ("backup", "backup-delete"): _ENDS,
+}
+# 0, second row.
+_FAILS_1_0_1: Failures = {("snapshot", "snapshot-delete"): _WARNS, ("backup", "snapshot-delete"): _WARNS, **_BACKUPS}
+# 0, third row; 4.2, 4.3: as before, but the last backup's snapshot is kept, so it is the third that has to delete.
+_FAILS_1_2_0: Failures = {
+    ("snapshot", "snapshot-delete"): _GOES_ON,
+    ("backup", "snapshot-delete"): replace(_GOES_ON, since=3, most_backups=2),
+    ("snapshot-delete", "snapshot-delete"): _GOES_ON,
+    ("snapshot-cleanup", "snapshot-delete"): _GOES_ON,
+    **_BACKUPS,
+}
+
+
+def _with_pre_clean(level: Level) -> Failures:
+    """0, 4.2, 4.3: nothing is made while more than one is there, and the clean-up after a backup only warns.  (4.9)"""
+    plain = CleanUpFailure(level)
+    told = replace(plain, event="FailedDeleting")
+    return {
+        ("snapshot", "snapshot-delete"): replace(told, most_snapshots=2),
+        ("backup", "snapshot-delete"): replace(told, since=3, most_snapshots=2, most_backups=2),
+        ("snapshot-force-create", "snapshot-delete"): told,
+        ("backup-force-create", "snapshot-delete"): replace(told, level="warning"),
+        ("snapshot-delete", "snapshot-delete"): plain,
+        ("snapshot-cleanup", "snapshot-delete"): plain,
+        ("filesystem-trim", "snapshot-delete"): plain,
+        **_BACKUPS,
+    }
+
+
 # --- generations ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class _Generation:
@@ -173,16 +237,14 @@ class _Generation:
     cleaned_up: tuple[LogPattern, ...]
     warnings: tuple[LogPattern, ...]
     creation_errors: tuple[LogPattern, ...]
+    failures: Failures
     fatal: tuple[LogPattern, ...] = ()
     refusals: tuple[LogPattern, ...] = ()
     skip_lines: tuple[LogPattern, ...] = ()
     pre_clean: bool = False
     snapshots_last: bool = False
-    retries_on_cleanup_failure: bool = False
     counts_executions: bool = False
     known_issues: tuple[KnownIssue, ...] = ()
-    max_job_name: int = 8
-    max_retain: int = 50
 
     def profile(self, release: str, task: Task) -> Profile:
         """As far as it is about the task."""
@@ -206,15 +268,13 @@ class _Generation:
             asynchronous=frozenset() if purges else self.asynchronous & set(deletions),
             pre_clean=pre_clean,
             snapshots_last=self.snapshots_last and makes_backups,
-            retries_on_cleanup_failure=self.retries_on_cleanup_failure,
+            failures={deletion: self.failures[task, deletion] for deletion in deletions},
             counts_executions=self.counts_executions,
             snapshot_source=self.snapshot_source,
             kinds=self.kinds,
             known_issues=tuple(
                 issue for issue in self.known_issues if makes_backups or issue.check != "one-backup-per-invocation"
             ),
-            max_job_name=self.max_job_name,
-            max_retain=self.max_retain,
         )
 
 
@@ -239,6 +299,7 @@ _JUNE_2020 = _Generation(
     cleaned_up=(lines.SNAPSHOT_CLEANED, lines.BACKUP_CLEANED),
     warnings=(lines.SNAPSHOT_WARNING, lines.PURGE_WARNING, lines.BACKUP_WARNING),
     creation_errors=(lines.CREATION_FATAL,),
+    failures=_FAILS_1_0_1,
 )
 # 0, first row; 4.7; 5.1: the bug. There is no warning, only the fatal line that ends the attempt.
 _1_0_0 = replace(
@@ -246,7 +307,7 @@ _1_0_0 = replace(
     releases=_tags("1.0", 0, 0),
     warnings=(),
     fatal=(lines.SNAPSHOT_FATAL, lines.PURGE_FATAL, lines.BACKUP_FATAL),
-    retries_on_cleanup_failure=True,
+    failures=_FAILS_1_0_0,
     known_issues=_RETRIES,
 )
 # 0, second row; 4.8; 5.1: jobs ask the manager. Backup deletion is asynchronous, with the default engine image, and
@@ -289,8 +350,8 @@ _1_2_0 = _Generation(
     creation_errors=(lines.FAILED_1_2.creation, lines.NOT_STARTED, lines.CREATION_FATAL),
     skip_lines=(*lines.NO_NEW_DATA, *lines.LEFT_OUT),
     snapshots_last=True,
+    failures=_FAILS_1_2_0,
     known_issues=(_SWALLOWED, _NO_BACKUP),
-    max_job_name=40,
 )
 _1_2_3 = replace(_1_2_0, releases=_tags("1.2", 3, 6), skip_lines=lines.LEFT_OUT)  # 4.2
 # 5.1: the instance manager deletes snapshots; they have objects, which mirror the engine's.  (1.9)
@@ -325,8 +386,8 @@ _1_3_3 = replace(
     ),
     refusals=(lines.FAILED_1_3_3.refusal,),
     pre_clean=True,
+    failures=_with_pre_clean("error"),
     known_issues=(_SWALLOWED,),
-    max_retain=100,
 )  # fmt: skip
 # 0, fifth row: the error is passed on.
 _1_4_4 = replace(
@@ -334,7 +395,7 @@ _1_4_4 = replace(
     releases=_tags("1.4", 4, 4),
     fatal=(lines.GAVE_UP,),
     creation_errors=(lines.FAILED_1_3_3.creation, lines.NOT_STARTED, lines.COULD_NOT_BEGIN),
-    retries_on_cleanup_failure=True,
+    failures=_with_pre_clean("fatal"),
     known_issues=_RETRIES_ALL,
 )
 # 0, fourth row again; 1.9, 5.1: snapshots are objects, deleted by a controller.
@@ -355,7 +416,7 @@ _1_5_2 = replace(
     warnings=(*_1_5_0.warnings, lines.PURGE_DISABLED),
     fatal=_1_4_4.fatal,
     creation_errors=_1_4_4.creation_errors,
-    retries_on_cleanup_failure=True,
+    failures=_with_pre_clean("fatal"),
     known_issues=_RETRIES_ALL,
 )
 # 4.9: louder.
@@ -388,7 +449,7 @@ _1_9_0 = replace(
     refusals=(lines.FAILED_1_9.refusal,),
     creation_errors=(lines.FAILED_1_9.creation, lines.NOT_STARTED_1_9, lines.COULD_NOT_BEGIN),
     fatal=(),
-    retries_on_cleanup_failure=False,
+    failures=_with_pre_clean("error"),
     known_issues=(_LOST,),
 )
 
@@ -411,7 +472,7 @@ def profile(release: str, task: Task) -> Profile:
             f"task {task!r} has no profile for Longhorn {release}; known are {', '.join(generation.tasks)}"
         )
     known = generation.profile(release, task)
-    return known if like == release else replace(known, like=like, known_issues=(), retries_on_cleanup_failure=False)
+    return known if like == release else replace(known, like=like, known_issues=(), failures={})
 
 
 def _nearest(release: str) -> str:

@@ -61,11 +61,19 @@ def test_v1_0_1_says_which_cells_are_known_vacuous_and_runs() -> None:
 def test_v1_0_1_with_a_stub_as_default_image_is_not_vacuous() -> None:
     made = page(seen={"release": "v1.0.1"}, default_engine_faults=("backup-delete",))
     assert "vacuous" not in text(made)
-    assert "the manager logs an error" in text(made)
+    assert "the manager's log has the failure" in text(made)
 
 
 def test_v1_0_0_says_that_it_will_fail_and_why() -> None:
     assert "longhorn#1424, fixed in v1.0.1" in text(page(seen={"release": "v1.0.0"}))
+
+
+def test_a_release_that_nobody_knows_is_judged_by_what_is_intended() -> None:
+    cells = [replace(CELLS[0], job=CELLS[0].volume, cronjob=CELLS[0].volume, fault_type="admission")]
+    made = page(seen={"release": "v1.13.0"}, cells=tuple(cells))
+    assert made.problems == ()
+    assert "v1.13.0 is not known here, v1.12.1 is the last known before it: judged is what is intended" in text(made)
+    assert "known to fail" not in text(made)
 
 
 def test_only_vacuous_cells_are_a_problem() -> None:

@@ -88,7 +88,10 @@ def test_tasks(releases: tuple[str, ...], tasks: str) -> None:
 def test_what_a_failing_clean_up_does(release: str) -> None:
     known = profile(release, "snapshot")
     assert known.pre_clean == (release in PRE_CLEAN) == bool(known.refusals)
-    assert known.retries_on_cleanup_failure == (release in RETRIES)
+    failure = known.failures["snapshot-delete"]
+    assert failure.exit_code == (release in RETRIES)
+    assert (failure.most_snapshots == 2) == (release in PRE_CLEAN)
+    assert (failure.event == "FailedDeleting") == (release in PRE_CLEAN)
     issues = {issue.issue for issue in known.known_issues}
     if release in RETRIES:
         assert issues == {"longhorn#1424" if release == "v1.0.0" else "longhorn#10154"}
@@ -333,7 +336,7 @@ def test_a_release_that_is_not_known_is_judged_by_what_is_intended(release: str,
     known = profile(release, "backup")
     assert (known.release, known.like) == (release, like)
     assert known.known_issues == ()
-    assert not known.retries_on_cleanup_failure
+    assert known.failures == {}
     assert release in known.remark
     assert like in known.remark
     assert known.warnings == profile(like, "backup").warnings

@@ -7,14 +7,14 @@
     build/matrix.py --judge                 no new runs: the reports of the last ones
 
 Each release takes one run, or two where a fault is for all volumes of a cluster and cannot share it. A row whose source
-in the facts says so of this very combination, and that differs, fails the command; one that was inferred is shown as
-such, with what was seen. What the lab's Kubernetes cannot do is declared untested at the end.
+in the facts says so of this very combination, and that differs, fails the command; so does a run that broke, and any
+row that no report has. One that was inferred and differs is shown as such, with what was seen, and is counted for
+itself. What the lab's Kubernetes cannot do stands in the table as untested.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import shutil
@@ -43,8 +43,12 @@ IMAGES = [
 # Labs whose polls and back-offs are short: what is compared are verdicts, not times. A node keeps the logs of two runs
 # of a container only, so a recorder on a busy machine needs some time between them.
 FAST = ("--poll-scale", "0.05", "--time-scale", "0.2")
-UNTESTED = "untested here: ValidatingAdmissionPolicy (Kubernetes 1.26 and newer); its manifests have unit tests"
+UNTESTED = (
+    "untested: the lab's Kubernetes has no ValidatingAdmissionPolicy (1.26 and newer); its manifests have unit tests"
+)
 MINUTES = 12
+VERDICTS = (0, 1, 2)  # exit statuses of a scenario: pass, fail, inconclusive; any other came to no verdict
+NOT_THERE = "not there"
 
 
 def expected_table() -> t.Any:
@@ -99,7 +103,7 @@ class Row:
 
     @property
     def wrong(self) -> bool:
-        return bool(self.problems) and self.cell.sourced
+        return bool(self.problems) and (self.cell.sourced or self.seen == NOT_THERE)
 
 
 def runs(cells: Iterable[t.Any]) -> list[Run]:
@@ -111,21 +115,32 @@ def runs(cells: Iterable[t.Any]) -> list[Run]:
     return [Run(release, tuple(names), for_all) for (release, for_all), names in tasks.items()]
 
 
-def carry_out(run: Run) -> None:
-    """Runs it into its folder; whatever went wrong, a report is there or it is not."""
+def carry_out(run: Run) -> bool:
+    """Runs it into its folder; whether it came to a verdict, whichever."""
     started = time.monotonic()
     shutil.rmtree(run.folder, ignore_errors=True)
     PLACE.mkdir(parents=True, exist_ok=True)
     variables, log = PLACE / f"{run.name}.json", PLACE / f"{run.name}.log"
     variables.write_text(json.dumps({"best_effort_cleanup_engine_images": IMAGES}))
-    with log.open("wb") as output, contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(
-            run.command(variables), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
-            timeout=MINUTES * 60, cwd=ROOT,
-        )  # fmt: skip
+    with log.open("wb") as output:
+        status = _status(run.command(variables), output)
     there = (run.folder / "report.json").is_file()
-    told = "" if there else f"  no report; see {log.relative_to(ROOT)}"
-    print(f"{'ran' if there else 'FAILED':<7} {time.monotonic() - started:6.1f} s  {run.name}{told}", flush=True)
+    good = there and status in VERDICTS
+    ended = f"not over after {MINUTES} minutes" if status is None else f"exit status {status}"
+    told = "" if good else f"  {ended}, {'a' if there else 'no'} report; see {log}"
+    print(f"{'ran' if good else 'FAILED':<7} {time.monotonic() - started:6.1f} s  {run.name}{told}", flush=True)
+    return good
+
+
+def _status(command: list[str], output: t.IO[bytes]) -> int | None:
+    """None: it took too long."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=MINUTES * 60, cwd=ROOT
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.returncode
 
 
 def rows(cells: Iterable[t.Any], done: Iterable[Run]) -> Iterator[Row]:
@@ -154,7 +169,7 @@ def by_what_they_are(run: Run) -> Mapping[tuple[str, str, str], t.Any]:
 
 def compared(cell: t.Any, which: str, expected: t.Any, seen: t.Any) -> Row:
     if seen is None:
-        return Row(cell, which, "not there", ("there is no such cell in the report",))
+        return Row(cell, which, NOT_THERE, ("there is no such cell in the report",))
     problems = list(expected.differences({check["check"]: check["verdict"] for check in seen["checks"]}))
     for what, (least, most) in (("snapshots", expected.snapshots), ("backups", expected.backups)):
         made = sum(len(item[what]) for item in seen["invocations"])
@@ -175,11 +190,25 @@ def show(found: list[Row], impossible: int) -> None:
         what = f"{cell.release:<8} {cell.task:<21} {cell.fault:<29} {cell.fault_type or '-':<22} {row.which:<9}"
         basis = "" if cell.sourced else "inferred"
         print(f"{what} {row.seen:<12} {row.expected.verdict:<12} {basis:<8} {word}".rstrip())
+    for release in dict.fromkeys(row.cell.release for row in found if row.cell.fault_type == "admission"):
+        print(f"{release:<8} {'all of these':<21} {'visible':<29} {'admission, by policy':<22} {'-':<9} untested")
     for row in found:
         for problem in row.problems:
             print(f"  {row.cell.release} {row.cell.task}, {row.cell.fault} ({row.which}): {problem}")
     print(f"not possible: {impossible} combinations, each with its reason in tests/expected/matrix.yml")
     print(UNTESTED)
+
+
+def conclude(found: list[Row], broken: int) -> int:
+    """The sum in the last line, and the exit status. What was only inferred can be right or wrong when it differs."""
+    wrong = sum(row.wrong for row in found)
+    differ = sum(bool(row.problems) and not row.wrong for row in found)
+    if differ:
+        print(f"{differ} inferred rows differ: counted neither as passed nor as failed")
+    if broken:
+        print(f"{broken} runs came to no verdict: counted as failed")
+    print(f"{len(found) - wrong - differ} passed, {wrong + broken} failed")
+    return 1 if wrong or broken else 0
 
 
 def main() -> int:
@@ -194,16 +223,15 @@ def main() -> int:
         parser.error(f"no such release; there are {', '.join(dict.fromkeys(cell.release for cell in table))}")
     started = time.monotonic()
     chosen = runs(cells)
+    broken = 0
     if not given.judge:
         with ThreadPoolExecutor(given.jobs) as pool:
-            list(pool.map(carry_out, chosen))
+            broken = list(pool.map(carry_out, chosen)).count(False)
     order = list(dict.fromkeys(cell.release for cell in table))
     found = sorted(rows(cells, chosen), key=lambda row: order.index(row.cell.release))
     show(found, sum(bool(cell.impossible) for cell in cells))
-    wrong = sum(row.wrong for row in found)
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
-    print(f"{len(found) - wrong} passed, {wrong} failed")
-    return 1 if wrong else 0
+    return conclude(found, broken)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make matrix` passes only for what was seen: a run that made nothing, or broke, is no success."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _module() -> t.Any:
+    spec = importlib.util.spec_from_file_location("build_matrix", ROOT / "build/matrix.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["build_matrix"] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+matrix = _module()
+CELLS = [cell for cell in matrix.expected_table().load() if cell.release == "v1.8.2"]
+PURGE = [cell for cell in CELLS if cell.fault_type == matrix.FOR_ALL]
+FAKE = "#!/bin/sh\nmkdir -p {folder}\nprintf '{report}' > {folder}/report.json\nexit {status}\n"
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "PLACE", tmp_path / "matrix")
+
+
+def as_the_table_says(cell: t.Any, expected: t.Any, **changed: str) -> dict[str, t.Any]:
+    """The report's cell of a row, but for the changed checks."""
+    checks = {check: right[0] for check, right in expected.checks.items()} | changed
+    made = {what: ["x"] * getattr(expected, what)[0] for what in ("snapshots", "backups")}
+    return {
+        "task": cell.task,
+        "verdict": expected.verdict,
+        "checks": [{"check": c, "verdict": v, "known_issue": expected.issue} for c, v in checks.items()],
+        "invocations": [made],
+    }
+
+
+def row(cell: t.Any, **changed: str) -> t.Any:
+    return matrix.compared(cell, "volume", cell.volume, as_the_table_says(cell, cell.volume, **changed))
+
+
+def test_without_a_report_every_row_fails_inferred_or_not(capsys: pytest.CaptureFixture[str]) -> None:
+    found = list(matrix.rows(CELLS, matrix.runs(CELLS)))
+    assert {one.seen for one in found} == {"not there"}
+    assert not all(one.cell.sourced for one in found)
+    assert matrix.conclude(found, 0) == 1
+    assert capsys.readouterr().out == f"0 passed, {len(found)} failed\n"
+
+
+def test_rows_as_expected_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert matrix.conclude([row(cell) for cell in CELLS if not cell.impossible], 0) == 0
+    assert capsys.readouterr().out.endswith(" passed, 0 failed\n")
+
+
+def test_an_inferred_row_that_differs_is_neither(capsys: pytest.CaptureFixture[str]) -> None:
+    (cell, *_others) = PURGE
+    assert not cell.sourced
+    assert matrix.conclude([row(cell), row(cell, **{"fault-live": "fail"})], 0) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "1 inferred rows differ: counted neither as passed nor as failed",
+        "1 passed, 0 failed",
+    ]
+
+
+def test_a_sourced_row_that_differs_fails() -> None:
+    cell = next(cell for cell in CELLS if cell.sourced)
+    assert matrix.conclude([row(cell, **{"fault-live": "fail"})], 0) == 1
+
+
+def test_a_broken_run_fails_whatever_it_left(capsys: pytest.CaptureFixture[str]) -> None:
+    assert matrix.conclude([row(CELLS[0])], 1) == 1
+    assert capsys.readouterr().out.endswith("1 passed, 1 failed\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "report", "good"),
+    [
+        pytest.param(0, True, True, id="pass"),
+        pytest.param(1, True, True, id="fail"),
+        pytest.param(2, True, True, id="inconclusive"),
+        pytest.param(3, True, False, id="broken"),
+        pytest.param(0, False, False, id="no report"),
+    ],
+)
+def test_a_run_is_good_when_it_came_to_a_verdict(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: int,
+    report: bool,
+    good: bool,
+) -> None:
+    run = matrix.Run("v1.8.2", ("snapshot",), False)
+    program = tmp_path / "longhorn-qa"
+    folder = run.folder if report else tmp_path / "elsewhere"
+    program.write_text(FAKE.format(folder=folder, report=json.dumps({"runs": []}), status=status))
+    program.chmod(0o755)
+    monkeypatch.setattr(matrix, "PROGRAM", program)
+    assert matrix.carry_out(run) is good
+    assert capsys.readouterr().out.startswith("ran" if good else "FAILED")
+
+
+def test_what_the_lab_cannot_do_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    matrix.show([row(cell) for cell in CELLS if not cell.impossible], 0)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "admission, by policy" in line]
+    assert line.split()[0] == "v1.8.2"
+    assert line.endswith(" untested")

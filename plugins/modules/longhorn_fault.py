@@ -207,6 +207,8 @@ def main() -> None:
         result = longhorn_fault.run(module.params, check_mode=module.check_mode)
     except LonghornQAError as error:
         module.fail_json(**failure(error))
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -91,9 +91,14 @@ def require(plan: Plan, *, subject: str, check_mode: bool) -> list[str]:
     return list(plan.missing)
 
 
+def assumed(missing: object) -> str:
+    """The warning about something that is not there in check mode."""
+    return f"{missing} (check mode: assumed to be made before)"
+
+
 def result(plan: Plan, *, warnings: list[str], **values: t.Any) -> dict[str, t.Any]:
     """What every fixture module returns, beside its object."""
-    told_by = {"warnings": [f"{warning} (check mode: assumed to be made before)" for warning in warnings]}
+    told_by = {"warnings": [assumed(warning) for warning in warnings]}
     return {
         "changed": plan.changed,
         "diff": plan.diff,

@@ -25,7 +25,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module import (
     longhorn_volume,
     store_options,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures
+from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures, assumed
 
 # In this order: Longhorn refuses the second while the first is true.  (facts 5.3, 10)
 _PURGE_SETTINGS = ((names.AUTO_CLEANUP_SETTING, "false"), (names.DISABLE_PURGE_SETTING, "true"))
@@ -37,6 +37,7 @@ class Outcome:
 
     actions: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def run(
         "effects": effects,
         "hits": {rule.key: rule.hits for rule in outcome.rules},
         "diff": {"before": "", "after": "".join(f"{line}\n" for line in outcome.actions)},
+        **({"warnings": list(outcome.warnings)} if outcome.warnings else {}),
     }
 
 
@@ -182,12 +184,16 @@ def _backup_store(wish: _Wish) -> Outcome:
         return Outcome()  # the store went, and its proxy with it
     namespace, _slash, name = wish.params["store_proxy"].partition("/")
     proxy = wish.here.client.service_proxy(namespace, name, store_rules.PORT)
+    there: tuple[Rule, ...] = ()
+    warnings: tuple[str, ...] = ()
     try:
         there = store_rules.parse(proxy.get("rules"))
-    except NotFound:
-        if wish.present:
+    except NotFound as error:
+        if not wish.present:
+            return Outcome()
+        if not wish.check_mode:
             raise
-        return Outcome()
+        warnings = (assumed(error),)
     ours = {rule.key: rule for rule in map(_rule(wish.params), wish.volumes)}
     kept = tuple(rule for rule in there if rule.key not in ours)
     mine = tuple(rule for rule in there if rule.key in ours)
@@ -198,7 +204,7 @@ def _backup_store(wish: _Wish) -> Outcome:
     actions = (f"{verb} {wish.params['store_verb']} of the backups of {', '.join(wish.volumes)}",)
     if not wish.check_mode:
         proxy.put("rules", store_rules.document((*kept, *wanted)))
-    return Outcome(actions, rules=mine)
+    return Outcome(actions, rules=mine, warnings=warnings)
 
 
 def _rule(params: Mapping[str, t.Any]) -> Callable[[str], Rule]:
@@ -242,14 +248,28 @@ def _engine_image(wish: _Wish) -> Outcome:
     """Each volume gets the image that fails, or the default one again."""
     default = wish.here.objects.require_longhorn()
     image = wish.params["image"] if wish.present else default
-    actions: list[str] = []
-    for volume in wish.volumes:
-        there = wish.here.objects.volume(volume)
-        if there is None and not wish.present:
-            continue
+    done = [_moved(wish, volume, image) for volume in wish.volumes]
+    return Outcome(
+        actions=tuple(action for one in done for action in one.actions),
+        warnings=tuple(warning for one in done for warning in one.warnings),
+    )
+
+
+def _moved(wish: _Wish, volume: str, image: str) -> Outcome:
+    if wish.here.objects.volume(volume) is not None:
         given = {**wish.params, "name": volume, "state": "present", "engine_image": image}
-        actions += longhorn_volume.run(given, check_mode=wish.check_mode, client=wish.here.client)["actions"]
-    return Outcome(tuple(actions))
+        return _of(longhorn_volume.run(given, check_mode=wish.check_mode, client=wish.here.client))
+    if not wish.present:
+        return Outcome()
+    missing = NotFound("does not exist", subject=f"volume {volume}", advice="Make it with longhorn_volume first.")
+    if not wish.check_mode:
+        raise missing
+    return Outcome((f"move volume {volume} to {image}",), warnings=(assumed(missing),))
+
+
+def _of(result: Mapping[str, t.Any]) -> Outcome:
+    """From another module's result."""
+    return Outcome(tuple(result["actions"]), warnings=tuple(result.get("warnings", ())))
 
 
 def _default_engine_image(wish: _Wish) -> Outcome:
@@ -257,8 +277,7 @@ def _default_engine_image(wish: _Wish) -> Outcome:
     if not wish.present:
         return Outcome()
     given = {**wish.params, "state": "present", "default": True}
-    done = longhorn_engine_image.run(given, check_mode=wish.check_mode, client=wish.here.client)
-    return Outcome(tuple(done["actions"]))
+    return _of(longhorn_engine_image.run(given, check_mode=wish.check_mode, client=wish.here.client))
 
 
 _FOR_ALL = ("disable-snapshot-purge", "default-engine-image", "object-lock")

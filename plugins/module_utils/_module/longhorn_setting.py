@@ -10,6 +10,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, setting
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.setting import Setting
 from ansible_collections.longhorn.qa.plugins.module_utils._module import run_journal
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures, check_timeout, result
@@ -25,7 +26,7 @@ def run(
     here = Fixtures(params, client=client, clock=clock)
     here.objects.require_longhorn()
     existing = _existing(here, params["name"])
-    journal = run_journal.require(here.client, here.namespace, run_id) if run_id else None
+    journal, warnings = _journal(here, run_id, check_mode=check_mode)
     if params["state"] == "present":
         wanted = setting.text(params["value"])
     else:
@@ -40,7 +41,7 @@ def run(
             here.manager.set_setting(existing.name, step.arguments["value"])
     found = existing if check_mode else _settled(here, existing, wanted)
     shown = {**found.summary(), "value": wanted} if check_mode and plan.changed else found.summary()
-    return result(plan, warnings=[], setting=shown, previous=existing.value)
+    return result(plan, warnings=warnings, setting=shown, previous=existing.value)
 
 
 def _check(params: Mapping[str, t.Any], run_id: str) -> None:
@@ -64,6 +65,18 @@ def _existing(here: Fixtures, name: str) -> Setting:
         expected=f"one such as {', '.join(meant)}" if meant else "",
         advice="Settings come and go with releases: longhorn_info with gather_subset settings shows all.",
     )
+
+
+def _journal(here: Fixtures, run_id: str, *, check_mode: bool) -> tuple[Journal | None, list[str]]:
+    """The run's journal, if there is a run; in check mode an earlier task may only have planned to open it."""
+    if not run_id:
+        return None, []
+    try:
+        return run_journal.require(here.client, here.namespace, run_id), []
+    except NotFound as error:
+        if not check_mode:
+            raise
+        return None, [str(error)]
 
 
 def _settled(here: Fixtures, existing: Setting, wanted: str) -> Setting:

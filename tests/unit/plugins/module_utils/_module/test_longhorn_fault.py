@@ -140,6 +140,31 @@ def test_a_release_without_the_setting_says_so(api: t.Any) -> None:
         run(api, "disable-snapshot-purge", volumes=[])
 
 
+def test_in_check_mode_volume_and_engine_image_may_only_be_planned(api: t.Any) -> None:
+    api.longhorn()
+    api.objects("engineimages")
+    api.objects("settings")
+    there = {"spec": {"size": "33554432", "engineImage": "longhornio/longhorn-engine:v1.0.1"}, "status": {}}
+    api.object("volumes", "v", {"metadata": {"name": "v", "labels": {"longhorn.qa/run-id": "a1"}}, **there})
+    api.object("volumes", "w", None)
+    options = {"image": "stub:1", "volumes": ["v", "w"], "longhorn_release": "v1.0.1", "check_mode": True}
+
+    result = run(api, "engine-image", **options)
+
+    upgrade, planned = result["actions"]
+    assert "upgrade the engine of volume v" in upgrade and planned == "move volume w to stub:1"
+    first, second = result["warnings"]
+    assert "engine image stub:1 is not registered" in first
+    assert "volume w" in second and "check mode: assumed to be made before" in second
+
+
+def test_a_volume_that_is_not_there_cannot_fail(api: t.Any) -> None:
+    api.longhorn()
+    api.object("volumes", "v", None)
+    with pytest.raises(errors.NotFound, match=r"volume v: does not exist.*longhorn_volume first"):
+        run(api, "engine-image", image="stub:1", longhorn_release="v1.0.1")
+
+
 def rule(volume: str, **more: t.Any) -> dict[str, t.Any]:
     one = store_rules.document((store_rules.backups_of(volume),))["rules"][0]
     return {**one, **more}
@@ -153,6 +178,29 @@ def test_the_stores_proxy_gets_a_rule_and_keeps_those_of_others(api: t.Any) -> N
     assert result["effects"] == {"backup-delete": "asynchronous"}
     ((_line, body),) = api.writes
     assert [one["key"] for one in body["rules"]] == [rule("other")["key"], rule("v")["key"]]
+
+
+def test_in_check_mode_the_proxy_may_only_be_planned(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", None)
+    result = run(api, "backup-store", deletions=["backup-delete"], check_mode=True)
+    assert result["actions"] == ["refuse DELETE of the backups of v"]
+    (warning,) = result["warnings"]
+    assert "services/store-proxy" in warning and "check mode: assumed to be made before" in warning
+
+
+def test_a_proxy_that_is_not_there_cannot_refuse(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", None)
+    with pytest.raises(errors.NotFound, match="store-proxy"):
+        run(api, "backup-store", deletions=["backup-delete"])
+
+
+def test_nor_does_it_when_it_is_to_let_pass_again(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", None)
+    result = run(api, "backup-store", deletions=["backup-delete"], state="absent", check_mode=True)
+    assert not result["changed"] and "warnings" not in result
 
 
 def test_what_the_proxy_refused_is_told_when_it_stops(api: t.Any) -> None:

@@ -62,6 +62,21 @@ def test_a_value_as_wanted_is_only_looked_at(api: t.Any) -> None:
     assert api.writes == []
 
 
+@pytest.mark.parametrize(
+    ("state", "changed"), [pytest.param("present", True, id="set"), pytest.param("restored", False, id="put back")]
+)
+def test_in_check_mode_the_run_may_only_be_planned(api: t.Any, state: str, changed: bool) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {JOURNAL}", None)
+    api.object("settings", NAME, setting("false"))
+
+    result = run(api, run_id="a1", state=state, check_mode=True)
+
+    assert result["changed"] == changed
+    (warning,) = result["warnings"]
+    assert "run a1: the run is not open" in warning and "check mode: assumed to be made before" in warning
+
+
 def test_in_a_run_the_value_before_is_noted_first(api: t.Any) -> None:
     api.longhorn(shape="1.5")
     open_run(api)

@@ -108,6 +108,11 @@ class Feed:
         return self._alive
 
     @property
+    def begun(self) -> bool:
+        """Whether the kind has been listed, or never will be."""
+        return self._over or self._alive is not None
+
+    @property
     def confirmed(self) -> bool:
         """Whether all that had happened when ``confirm`` was called is told, or told to be unknown."""
         return self._over or self._proven == self._wanted

@@ -2,7 +2,8 @@
 """Records what happens to the cells of a run, until enough has happened.
 
 One LIST and WATCH per kind, one stream per container run, listings of the store; everything is appended to one history
-by one writer. It decides nothing but when to stop.
+by one writer. Jobs are listed last, so that all that a counted Job made is watched from before it began. It decides
+nothing but when to stop.
 """
 
 from __future__ import annotations
@@ -242,10 +243,18 @@ class Recorder:
 
     def _feeding(self, feed: Feed) -> None:
         try:
+            if feed.kind.plural == "jobs":
+                self._await_the_others(feed)
             feed.run()
         except Exception as error:  # noqa: BLE001 - a watch that ends without a word would be the worst outcome
             if not self.streams.stopped.is_set():
                 self._fail(error)
+
+    def _await_the_others(self, jobs: Feed) -> None:
+        """Whatever a Job that counts makes is watched from before it began: the first list of Jobs is the last one."""
+        others = [feed for feed in self._watches if feed is not jobs]
+        while not all(feed.begun for feed in others) and not self.streams.stopped.is_set():
+            self.clock.sleep(_LOOK)
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error

@@ -129,6 +129,7 @@ class Tracker:
     grace: float  # longest wait for the event that says so
     invocations: dict[str, Invocation] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)  # names of Jobs that an event says are completed
+    _pods: dict[str, set[str]] = field(default_factory=dict)  # UIDs of pods, by the name of their Job
     _mutex: threading.RLock = field(default_factory=threading.RLock)
 
     def job(self, document: Document, *, deleted: bool = False, baseline: bool = False) -> None:
@@ -145,7 +146,7 @@ class Tracker:
                 # The CronJob controller does not take up Jobs made by hand, so nothing will tell of them.
                 name = str(metadata(document).get("name", ""))
                 told = name in self._told or TRIGGERED in (metadata(document).get("labels") or {})
-                known = Invocation(uid, name, cronjob, counts, told=told)
+                known = Invocation(uid, name, cronjob, counts, told=told, pods=self._pods.setdefault(name, set()))
                 self.invocations[uid] = known
             if known.over_since is None and (deleted or finished(document)):
                 known.over_since = self.monotonic()
@@ -158,12 +159,9 @@ class Tracker:
                     known.over_since = self.monotonic()
 
     def pod(self, document: Document) -> None:
-        """A pod of a Job: its log has to be read before the invocation is settled."""
-        job = job_of_pod(document)
+        """A pod of a Job, which may come later: its log has to be read before the invocation is settled."""
         with self._mutex:
-            for invocation in self.invocations.values():
-                if invocation.name == job:
-                    invocation.pods.add(str(metadata(document).get("uid", "")))
+            self._pods.setdefault(job_of_pod(document), set()).add(str(metadata(document).get("uid", "")))
 
     def event(self, document: Document) -> None:
         """An event: the one that says the CronJob saw the Job complete ends the wait for it."""

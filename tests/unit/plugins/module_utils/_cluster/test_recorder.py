@@ -33,6 +33,7 @@ class Cluster:
         self.watched: list[str] = []
         self.forbidden: set[str] = set()
         self.stalled: set[str] = set()  # kinds whose watches are granted and tell nothing
+        self.busy: dict[str, list[t.Callable[[], t.Any]]] = {}  # by kind, what happens while its lists are refused
         self.put("cronjobs", {"metadata": {"name": CELL.cronjob, "uid": "cj"}, "apiVersion": "batch/v1", "spec": {
             "jobTemplate": {"spec": {}}}})  # fmt: skip
 
@@ -95,6 +96,9 @@ class Cluster:
     def list(self, kind: kinds.Kind, *, namespace: str, retry: bool = True) -> Listing:
         if kind.plural in self.forbidden:
             raise errors.Forbidden("no", verb="list", resource=kind.plural)
+        if self.busy.get(kind.plural):
+            self.busy[kind.plural].pop(0)()
+            raise errors.ApiFailure("the API server could not answer", status=503)
         found = tuple(item for (plural, _unused), item in list(self.objects.items()) if plural == kind.plural)
         return Listing(found, str(self.version))
 
@@ -255,6 +259,19 @@ def test_a_watch_that_was_stalled_for_a_while_is_waited_for(tmp_path: Path) -> N
     assert of(history, model.ObjectSeen, kind="pods")
     assert dict(history.logs) == {"logs/p-v-c-1-c-99000001/0.log": b"made it\n"}
     assert {item.kind for item in of(history, model.Gap)} == {"engines", "volumes"}  # which this server does not have
+
+
+@pytest.mark.parametrize("late", ["pods", "events", "cronjobs", "snapshots"])
+def test_no_job_counts_that_began_before_everything_was_watched(tmp_path: Path, late: str) -> None:
+    scene = Scene(tmp_path / "h", later=(kinds.longhorn("snapshots", "v1beta2"),))
+    scene.cluster.busy[late] = [lambda: None, lambda: scene.cluster.run_job("v-c-1-c-99000001"), lambda: None]
+    outcome, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000002") and None)
+    assert (outcome.ended, outcome.invocations) == ("invocations", {"v": 1})
+    assert of(history, model.ListDone)[-1].kind == "jobs"
+    jobs = {item.object["metadata"]["name"]: item.via for item in of(history, model.ObjectSeen, kind="jobs")}
+    assert jobs == {"v-c-1-c-99000001": "list", "v-c-1-c-99000002": "watch"}
+    (log,) = of(history, model.Log, state="closed", pod="v-c-1-c-99000002-abcde")
+    assert log.complete
 
 
 def test_secrets_stay_out(tmp_path: Path) -> None:

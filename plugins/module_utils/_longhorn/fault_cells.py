@@ -56,6 +56,7 @@ class Wish:
     retain: int = 1
     bystander: bool = True
     prefix: str = "qa"
+    default_engine_faults: Sequence[Fault] = ()  # what the default engine image is said to fail
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ def _nothing(wish: Wish, task: Task, deletion: Fault, effect: Effect) -> str:
 
 def _image(wish: Wish, fault: FaultType, deletion: Fault) -> Mapping[str, t.Any] | None:
     """The volume's engine image: the default one, unless the image is the fault. Of several that fit the mildest."""
+    if fault == "default-engine-image":
+        return {"broken": wish.default_engine_faults} if deletion in wish.default_engine_faults else None
     if fault not in _BY_IMAGE:
         return {}
     fitting = [
@@ -179,5 +182,7 @@ def _refuse_bad(wish: Wish) -> None:
         problems += [f"a {what} is given twice: {', '.join(given)}"] if len(set(given)) != len(given) else []
     if wish.fault not in (AUTO, *faults.TYPES):
         problems.append(f"fault {wish.fault!r} is unknown; known are {', '.join((AUTO, *faults.TYPES))}")
+    if wish.fault == "default-engine-image" and not wish.default_engine_faults:
+        problems.append("fault default-engine-image needs default_engine_faults: what does the default image fail?")
     if problems:
         raise CellError("; ".join(problems))

@@ -34,6 +34,8 @@ _TABLE: tuple[_Row, ...] = (
     _Row("engine-image", "snapshot-delete", "visible", "v1.0.0", "v1.2.6"),
     _Row("engine-image", "backup-delete", "visible", "v1.0.0", "v1.0.0"),
     # New volumes have the default image; backups are deleted with it since 1.0.1, behind the job's back.  (5.3, 4)
+    # Whether the setting can be changed while Longhorn runs was seen of 1.0.1 and 1.3.3 only (1.3, addendum). Of an
+    # engine built to refuse inside its replicas nothing is said here: as a volume's own image it does the same.
     _Row("default-engine-image", "snapshot-delete", "visible", "v1.0.0", "v1.2.6"),
     _Row("default-engine-image", "backup-delete", "visible", "v1.0.0", "v1.0.0"),
     _Row("default-engine-image", "backup-delete", "asynchronous", "v1.0.1"),

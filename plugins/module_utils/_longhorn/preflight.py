@@ -144,6 +144,7 @@ def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
     problems += names.run_id_problems(intended.run_id)
     for cell in intended.cells:
         problems += [f"cell {cell.volume}: {problem}" for problem in _own_problems(cell, seen.release)]
+        problems += _unstated(intended, cell)
         problems += _taken(seen, intended, cell)
     twice = sorted({cell.volume for cell in intended.cells if _count(intended, cell.volume) > 1})
     problems += [f"volume name {name!r} is given to more than one cell" for name in twice]
@@ -181,6 +182,17 @@ def _own_problems(cell: Cell, release: str) -> list[str]:
     if cell.cronjob != expected:
         problems.append(f"the CronJob will be called {expected}, not {cell.cronjob}")
     return problems
+
+
+def _unstated(intended: Intended, cell: Cell) -> list[str]:
+    """Nobody can see from outside what the default engine image refuses."""
+    if cell.fault_type != "default-engine-image":
+        return []
+    return [
+        f"cell {cell.volume}: {fault} is to fail by default-engine-image, and default_engine_faults does not name it"
+        for fault in cell.faults or ()
+        if fault not in intended.default_engine_faults
+    ]
 
 
 def _taken(seen: Seen, intended: Intended, cell: Cell) -> list[str]:

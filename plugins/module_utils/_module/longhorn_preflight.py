@@ -102,6 +102,7 @@ def _planned(params: Mapping[str, t.Any], intended: Intended, longhorn: _Longhor
                 fault=wish["fault"],
                 images=images,
                 bystander=wish["bystander"],
+                default_engine_faults=intended.default_engine_faults,
                 **shared,
             )
         )

@@ -104,6 +104,23 @@ def test_what_cannot_be_is_left_out_with_the_reason(release: str, wish: dict[str
     assert reason.endswith(told)
 
 
+@pytest.mark.parametrize("release", ["v1.0.1", "v1.5.5", "v1.12.1"])
+def test_the_default_image_fails_what_it_is_said_to_fail(release: str) -> None:
+    wish = {"tasks": ["snapshot", "backup"], "effects": ["visible", "asynchronous"], "bystander": False}
+    said: dict[str, t.Any] = {"fault": "default-engine-image", "default_engine_faults": ["backup-delete"]}
+    (cell,) = plan(release, **wish, **said).cells
+    assert (cell.task, cell.faults, cell.engine_image) == ("backup", ("backup-delete",), "")
+
+
+def test_and_everything_that_it_is_said_to_fail_where_the_job_sees_it() -> None:
+    said: dict[str, t.Any] = {
+        "fault": "default-engine-image",
+        "default_engine_faults": ["snapshot-delete", "backup-delete"],
+    }
+    visible, behind = plan("v1.0.1", tasks=["backup"], effects=["visible", "asynchronous"], **said).cells
+    assert visible.faults == behind.faults == ("snapshot-delete", "backup-delete")
+
+
 def test_a_build_that_refuses_inside_is_used_where_only_that_helps() -> None:
     assert plan("v1.4.4", images=[STUB, PATCHED]).cells[0].engine_image == PATCHED["image"]
 
@@ -124,6 +141,7 @@ def test_which_releases_know_a_task(release: str, known: bool) -> None:
         pytest.param({"effects": ["none", "none"]}, "effect is given twice", id="twice"),
         pytest.param({"fault": "fire"}, "fault 'fire' is unknown", id="unknown-fault"),
         pytest.param({"retain": 0}, "at least 1", id="retain-zero"),
+        pytest.param({"fault": "default-engine-image"}, "what does the default image fail", id="unstated-default"),
     ],
 )
 def test_bad_wishes_are_refused(wish: dict[str, t.Any], words: str) -> None:

@@ -82,6 +82,7 @@ def test_only_vacuous_cells_are_a_problem() -> None:
     assert "no cell can be conclusive" in made.problems[0]
 
 
+BY_DEFAULT = replace(CELLS[1], engine_image="", fault_type="default-engine-image", faults=("backup-delete",))
 PROBLEMS = [
     pytest.param({"ready_nodes": ()}, {}, "no node", id="no-node"),
     pytest.param({"denied": ("watch pods in longhorn-system",)}, {}, "watch pods", id="permission-missing"),
@@ -98,6 +99,7 @@ PROBLEMS = [
     pytest.param({}, {"cells": (replace(CELLS[0], retain=0),)}, "at least 1", id="retain-zero"),
     pytest.param({}, {"cells": (replace(CELLS[0], cronjob="other"),)}, "not other", id="wrong-cronjob"),
     pytest.param({}, {"cells": (replace(CELLS[0], engine_image="A:B:"),)}, "malformed", id="malformed-image"),
+    pytest.param({}, {"cells": (BY_DEFAULT,)}, "default_engine_faults does not name it", id="unstated-default"),
     pytest.param({}, {"run_id": "much-too-long-for-it"}, "run_id", id="run-id-too-long"),
 ]
 

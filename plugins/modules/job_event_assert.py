@@ -15,7 +15,10 @@ description:
   - Counts the events of a CronJob that match, and fails unless their number is right. The CronJob is known by its UID,
     so events of an earlier one of the same name do not count.
   - Understands events of both APIs, their series and counts.
-  - Kubernetes' event recorder keeps 25 events per object and then one in five minutes; the module knows that.
+  - Kubernetes' event recorder keeps 25 events per object and then one in five minutes. Where the CronJob has had as
+    many, of whichever Jobs, what is missing counts as lost.
+  - A cluster keeps events for an hour. Of a CronJob that is older, nothing follows from an event that is missing, so
+    there an assertion that depends on it is inconclusive. A history keeps them all.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
@@ -45,8 +48,8 @@ options:
     default: ""
   accept_lost:
     description:
-      - Whether missing events are accepted when the event recorder had to drop some, by its own arithmetic.
-        RV(lost_by_recorder) then says how many.
+      - Whether missing events are accepted when the event recorder's budget was spent. RV(lost_by_recorder) then says
+        how many. An event that is there, and does not match, is not accepted.
     type: bool
     default: true
   evidence:
@@ -103,7 +106,7 @@ cronjob_uid:
   type: str
   sample: e924c4e2-44e5-4a4b-8f2f-3f6f0f8c8d4d
 lost_by_recorder:
-  description: How many events the event recorder had to drop; 0 when its budget was enough.
+  description: How many events are missing because the event recorder's budget was spent; 0 when it was enough.
   returned: always, unless an option is wrong or the source cannot be read
   type: int
   sample: 0

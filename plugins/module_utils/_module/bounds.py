@@ -8,7 +8,7 @@ was found, and still succeeds if enough was found and more is allowed; otherwise
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Inconclusive, NotAsExpected
@@ -57,10 +57,14 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Found:
-    """What an assertion found: matches by invocation, and what it could not look at, by invocation ("": of all)."""
+    """What an assertion found: matches by invocation, and what it could not look at, by invocation ("": of all).
+
+    Of invocations that are excused, too little may have been found.
+    """
 
     counts: Mapping[str, int]
     unseen: Sequence[tuple[str, str]] = ()
+    excused: Collection[str] = ()
 
 
 def decide(bounds: Bounds, found: Found, *, subject: str, evidence: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -73,12 +77,12 @@ def decide(bounds: Bounds, found: Found, *, subject: str, evidence: Mapping[str,
         **evidence,
     }
     counts = dict(found.counts) if bounds.per == "invocation" else {TOTAL: told["total"]}
-    if not counts:
+    if not found.counts:
         raise Inconclusive(
             "there was no invocation to look at", subject=subject, expected=str(bounds), evidence=told,
             advice="Has the CronJob run at all? An empty set proves nothing.",
         )  # fmt: skip
-    wrong, open_ = _sorted_out(bounds, counts, found.unseen)
+    wrong, open_ = _sorted_out(bounds, counts, found)
     if wrong:
         raise NotAsExpected(
             "the number of matches is not as expected", subject=subject, expected=str(bounds),
@@ -92,16 +96,16 @@ def decide(bounds: Bounds, found: Found, *, subject: str, evidence: Mapping[str,
     return {"changed": False, **told}
 
 
-def _sorted_out(
-    bounds: Bounds, counts: Mapping[str, int], unseen: Sequence[tuple[str, str]]
-) -> tuple[list[str], list[str]]:
+def _sorted_out(bounds: Bounds, counts: Mapping[str, int], found: Found) -> tuple[list[str], list[str]]:
     wrong, open_ = [], []
     for name, count in counts.items():
-        missing = [reason for about, reason in unseen if about in ("", name) or name == TOTAL]
+        missing = [reason for about, reason in found.unseen if about in ("", name) or name == TOTAL]
+        excused = name in found.excused or (name == TOTAL and found.excused)
+        least = 0 if excused else bounds.least
         if bounds.most is not None and count > bounds.most:
             wrong.append(f"{name}: {count}")
-        elif missing and (count < bounds.least or bounds.most is not None):
+        elif missing and (count < least or bounds.most is not None):
             open_.append(f"{name}: {count} seen, but {missing[0]}")
-        elif count < bounds.least:
+        elif count < least:
             wrong.append(f"{name}: {count}")
     return wrong, open_

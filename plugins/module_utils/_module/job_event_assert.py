@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asserts which events a CronJob has: this very CronJob, by UID, not an earlier one of the same name.
 
-Kubernetes' own recorder drops events: 25 per object, then one in five minutes. Where so many invocations were there
-that events had to be lost, missing ones are explained by that, not failed.
+Kubernetes' own recorder drops events: 25 per object, then one in five minutes. Where that budget was spent, by the
+judge's rule, missing ones are explained by that, not failed. A cluster also forgets events: of a CronJob that is older
+than events are kept, nobody knows whether one that is missing was ever there.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import re
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Forbidden, NotFound
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import cronjob_named
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import events_recorded
 from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations
 
-_BURST = 25  # of the event recorder, per object
-_REFILL = 300.0  # seconds for one more
-_PER_INVOCATION = 3  # SuccessfulCreate, SawCompletedJob and, beyond the history limit, SuccessfulDelete
+_REASONS = ("SuccessfulCreate", "SawCompletedJob")  # what a CronJob always has of its Jobs
+_LIFETIME = timedelta(hours=1)  # of an event, as API servers have it unless told otherwise
+_FORGOTTEN = "no such event is left of it; the CronJob is older than its cluster keeps events"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class _Seen:
     jobs: Sequence[objects.JobFact]
     events: Sequence[objects.EventFact]
     unseen: Sequence[tuple[str, str]] = ()
+    expired: bool = False  # whether events may have been there that are not any more
 
 
 def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[str, t.Any]:
@@ -47,18 +50,18 @@ def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[st
     about_us = [event for event in seen.events if event.uid == seen.uid and event.kind == "CronJob"]
     matched = [event for event in about_us if fits(event)]
     counts = {job.meta.name: _times(matched, job.meta.name) for job in seen.jobs}
-    if limits.per == bounds.TOTAL:
+    if limits.per == bounds.TOTAL and (counts or matched):
         counts = {bounds.TOTAL: sum(event.occurrences for event in matched)}
-    lost = _explained(seen.jobs, about_us)
-    found = bounds.Found(counts, seen.unseen)
+    missing = _missing(seen.jobs, about_us, (params["reason"],) if params["reason"] else _REASONS)
+    lost = missing if events_recorded.spent(about_us) else []
+    unseen = [*seen.unseen, *((job, f"{reason}: {_FORGOTTEN}") for job, reason in missing if seen.expired)]
+    found = bounds.Found(counts, unseen, {job for job, _reason in lost} if params["accept_lost"] else ())
     evidence = {
         "matched": [_shown(event) for event in matched],
         "unmatched": [_shown(event) for event in about_us if event not in matched][: params["evidence"]],
         "cronjob_uid": seen.uid,
-        "lost_by_recorder": lost,
+        "lost_by_recorder": len(lost),
     }
-    if lost and params["accept_lost"]:
-        limits = bounds.Bounds(0, limits.most, limits.per)
     return bounds.decide(limits, found, subject=f"events of CronJob {params['cronjob']}", evidence=evidence)
 
 
@@ -97,14 +100,17 @@ def _recorded(history: model.History, selection: invocations.Selection) -> _Seen
 
 def _live(client: Client, selection: invocations.Selection, *, namespace: str) -> _Seen:
     client.require_namespace(namespace)
-    uid = str(cronjob_named(client, selection.cronjob, namespace=namespace)["metadata"]["uid"])
+    owner = objects.meta_of(cronjob_named(client, selection.cronjob, namespace=namespace))
     jobs = [objects.job(job) for job in invocations.live_jobs(client, selection, namespace=namespace)]
     try:
-        found = client.list(kinds.EVENTS, namespace=namespace, fields=f"involvedObject.uid={uid}").items
+        found = client.list(kinds.EVENTS, namespace=namespace, fields=f"involvedObject.uid={owner.uid}").items
     except Forbidden:  # the same events, granted under the newer name
         kind = client.first_served(kinds.EVENTS_V1, kinds.EVENTS_V1BETA1)
         found = client.list(kind, namespace=namespace).items
-    return _Seen(uid, [job for job in jobs if _expected(job)], [objects.event(document) for document in found])
+    time = client.server_time()
+    young = time is not None and owner.created is not None and time.date - owner.created < _LIFETIME
+    events = [objects.event(document) for document in found]
+    return _Seen(owner.uid, [job for job in jobs if _expected(job)], events, expired=not young)
 
 
 def _expected(job: objects.JobFact) -> bool:
@@ -118,20 +124,14 @@ def _times(events: Iterable[objects.EventFact], job: str) -> int:
     return sum(event.occurrences for event in events if name.search(event.message))
 
 
-def _explained(jobs: Sequence[objects.JobFact], events: Sequence[objects.EventFact]) -> int:
-    """How many events the recorder has to have dropped, by its own arithmetic; 0 when its budget was enough."""
-    moments = [moment for job in jobs for moment in (job.started, job.ended) if moment is not None]
-    if not moments:
-        return 0
-    sent = _PER_INVOCATION * len(jobs)
-    allowed = _BURST + int(_seconds(min(moments), max(moments)) // _REFILL)
-    if sent <= allowed:
-        return 0
-    return max(0, sent - sum(event.occurrences for event in events))
-
-
-def _seconds(first: datetime, last: datetime) -> float:
-    return (last - first).total_seconds()
+def _missing(
+    jobs: Iterable[objects.JobFact], events: Sequence[objects.EventFact], reasons: Iterable[str]
+) -> list[tuple[str, str]]:
+    """Which Jobs no event with these reasons speaks of."""
+    by_reason = {reason: [event for event in events if event.reason == reason] for reason in reasons}
+    return [
+        (job.meta.name, reason) for job in jobs for reason in by_reason if not _times(by_reason[reason], job.meta.name)
+    ]
 
 
 def _shown(event: objects.EventFact) -> dict[str, t.Any]:

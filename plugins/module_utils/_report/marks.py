@@ -15,8 +15,7 @@ from itertools import groupby
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._history.objects import EventFact
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import store_agrees
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks.events_recorded import BUDGET
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import events_recorded, store_agrees
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import (
     Artefact,
     Attempt,
@@ -328,7 +327,7 @@ def _event(event: EventFact) -> Mark:
 
 def _missing_events(case: Case, item: Invocation) -> list[Mark]:
     events = case.index.events.get(item.seen.first.meta.owner_uid, [])
-    spent = sum(event.occurrences for event in events) >= BUDGET
+    spent = events_recorded.spent(events)
     unseen = case.lacks("jobs", "events")
     why = f"not seen: {unseen[0]}" if unseen else "lost: the budget of events was spent" if spent else "not recorded"
     found = []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.objects import EventFact
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
@@ -45,6 +46,11 @@ def check(case: Case) -> CheckVerdict:
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 
+def spent(events: Iterable[EventFact]) -> bool:
+    """Whether the CronJob has had so many events, of any kind and of any Job, that further ones may be dropped."""
+    return sum(event.occurrences for event in events) >= BUDGET
+
+
 def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[EventFact]) -> None:
     created: dict[str, EventFact] = {}
     completed: dict[str, tuple[EventFact, str]] = {}
@@ -53,17 +59,17 @@ def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[Ev
             created[match.group(1)] = event
         elif event.reason == "SawCompletedJob" and (match := _COMPLETED.fullmatch(event.message)):
             completed[match.group(1)] = (event, match.group(2))
-    spent = sum(event.occurrences for event in events) >= BUDGET
+    lossy = spent(events)
     for item in invocations:
-        _one(finding, item, "SuccessfulCreate", created.get(item.name), spent=spent)
+        _one(finding, item, "SuccessfulCreate", created.get(item.name), lossy=lossy)
         seen, status = completed.get(item.name, (None, ""))
         if seen is not None and status != "Complete":
             finding.bad(f"the CronJob saw Job {item.name} end with status {status}", _evidence(seen))
         else:
-            _one(finding, item, "SawCompletedJob", seen, spent=spent)
+            _one(finding, item, "SawCompletedJob", seen, lossy=lossy)
 
 
-def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact | None, *, spent: bool) -> None:
+def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact | None, *, lossy: bool) -> None:
     if event is not None and event.meta.version < invocation.seen.added:
         text = (
             f"the {reason} event for Job {invocation.name} is older than the Job: it may tell of another of that name"
@@ -71,7 +77,7 @@ def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact
         finding.unclear(text, _evidence(event), invocation.evidence, advice=grounds.advice_for("events"))
     elif event is not None:
         finding.evidence.append(_evidence(event))
-    elif spent:
+    elif lossy:
         finding.right.append(f"{reason} of Job {invocation.name} is lost: the budget of {BUDGET} events was spent")
     else:
         finding.bad(f"the CronJob has no {reason} event for Job {invocation.name}", invocation.evidence)

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import typing as t
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing, ServerTime
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
 CELL = model.Cell(volume="v", task="snapshot", job="c-1", cronjob="v-c", cron="* * * * *", faults=())
@@ -56,11 +56,13 @@ def pod(of: str, *, restarts: int = 0, version: int = 50) -> dict[str, t.Any]:
 
 
 def event(number: int, message: str, *, uid: str = "cj", count: int = 1, newer: bool = False) -> dict[str, t.Any]:
-    common = {"kind": "Event", "metadata": {"name": f"e{number}", "uid": f"e{number}", "resourceVersion": str(number)}}
+    reason = "SuccessfulCreate" if message.startswith("Created") else "SawCompletedJob"
+    metadata = {"name": f"e{number}", "uid": f"e{number}", "resourceVersion": str(number)}
+    common = {"kind": "Event", "metadata": metadata, "reason": reason}
     about = {"kind": "CronJob", "name": "v-c", "uid": uid}
     if newer:
-        return {**common, "regarding": about, "reason": "SawCompletedJob", "note": message, "series": {"count": count}}
-    return {**common, "involvedObject": about, "reason": "SawCompletedJob", "message": message, "count": count}
+        return {**common, "regarding": about, "note": message, "series": {"count": count}}
+    return {**common, "involvedObject": about, "message": message, "count": count}
 
 
 class Scene:
@@ -108,6 +110,7 @@ class Cluster:
         self.content: dict[bool, t.Any] = {False: [WARNING], True: [b"level=info msg=before\n"]}
         self.manager: dict[str, t.Any] = {"data": []}
         self.problem: Exception | None = None  # of the manager
+        self.age = timedelta(minutes=10)  # of the CronJob
 
     def require_namespace(self, name: str) -> bool:
         if name != "n":
@@ -117,13 +120,17 @@ class Cluster:
     def first_served(self, *candidates: kinds.Kind) -> kinds.Kind:
         return candidates[-1]
 
+    def server_time(self) -> ServerTime:
+        return ServerTime(FixedClock().now(), 0.0)
+
     def list(self, kind: kinds.Kind, *, namespace: str, labels: str = "", fields: str = "") -> Listing:
         return Listing(tuple(self.objects.get(kind.plural, ())), "1")
 
     def find(self, kind: kinds.Kind, name: str, *, namespace: str) -> dict[str, t.Any] | None:
         found = self.objects.get(kind.plural, [])
         if kind.plural == "cronjobs":
-            return {"metadata": {"name": name, "uid": "cj"}} if name == "v-c" else None
+            created = (FixedClock().now() - self.age).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return {"metadata": {"name": name, "uid": "cj", "creationTimestamp": created}} if name == "v-c" else None
         return next((one for one in found if one["metadata"]["name"] == name), None)
 
     def logs(self, pod: str, **options: t.Any) -> t.Any:

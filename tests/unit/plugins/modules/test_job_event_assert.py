@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import timedelta
 
 import pytest
 
@@ -52,16 +53,71 @@ def test_events_of_both_apis_with_series(make: Make, scene: Scene) -> None:
     assert events(history=scene.done())["counts"] == {"v-c-1": 2}
 
 
+def spent(make: Make, scene: Scene) -> None:
+    """Jobs from before the recording had the CronJob's budget."""
+    scene.writer.object("events", "ADDED", make.event(6, "Saw completed job: v-c-old, status: Complete", count=25))
+
+
 @pytest.mark.parametrize("accept", [pytest.param(True, id="accepted"), pytest.param(False, id="not accepted")])
-def test_events_beyond_the_recorders_budget_are_explained(scene: Scene, accept: bool) -> None:
-    for number in range(12):
-        scene.invocation(f"v-c-{number:02d}", b"", told=number < 8)
+def test_events_beyond_the_recorders_budget_are_explained(make: Make, scene: Scene, accept: bool) -> None:
+    spent(make, scene)
+    scene.invocation("v-c-1", b"")
+    scene.invocation("v-c-2", b"", told=False)
     folder = scene.done()
     if accept:
-        assert events(history=folder)["lost_by_recorder"] == 28
+        assert events(history=folder, reason="SawCompletedJob")["lost_by_recorder"] == 1
     else:
-        with pytest.raises(errors.NotAsExpected, match="v-c-08: 0"):
-            events(history=folder, accept_lost=False)
+        with pytest.raises(errors.NotAsExpected, match="v-c-2: 0"):
+            events(history=folder, reason="SawCompletedJob", accept_lost=False)
+
+
+def test_many_jobs_do_not_explain_what_the_budget_had_room_for(scene: Scene) -> None:
+    for number in range(12):
+        scene.invocation(f"v-c-{number:02d}", b"", told=number < 8)
+    with pytest.raises(errors.NotAsExpected, match="v-c-08: 0"):
+        events(history=scene.done())
+
+
+def test_lost_events_do_not_excuse_one_that_is_wrong(make: Make, scene: Scene) -> None:
+    spent(make, scene)
+    scene.invocation("v-c-1", b"", told=False)
+    scene.writer.object("events", "ADDED", make.event(9000, "Saw completed job: v-c-1, status: Failed"))
+    scene.invocation("v-c-2", b"", told=False)
+    with pytest.raises(errors.NotAsExpected, match="seen v-c-1: 0"):
+        events(history=scene.done(), reason="SawCompletedJob", message_text="status: Complete")
+
+
+@pytest.mark.parametrize(
+    ("age", "error"),
+    [
+        pytest.param(timedelta(minutes=10), errors.NotAsExpected, id="young"),
+        pytest.param(timedelta(hours=2), errors.Inconclusive, id="older than events are kept"),
+    ],
+)
+def test_live_events_that_are_missing(make: Make, age: timedelta, error: type[Exception]) -> None:
+    cluster = make.live(jobs=("v-c-1", "v-c-2"))
+    cluster.age = age
+    cluster.objects["events"] = [make.event(1, "Saw completed job: v-c-2, status: Complete")]
+    with pytest.raises(error, match="v-c-1: 0"):
+        events(client=cluster, reason="SawCompletedJob")
+
+
+def test_live_events_that_are_gone_are_no_absence(make: Make) -> None:
+    cluster = make.live()
+    cluster.age = timedelta(hours=2)
+    with pytest.raises(errors.Inconclusive, match="SawCompletedJob: no such event is left of it"):
+        events(client=cluster, reason="SawCompletedJob", message_text="Failed", min=0, max=0, per="total")
+
+
+def test_no_invocation_proves_nothing(scene: Scene) -> None:
+    with pytest.raises(errors.Inconclusive, match="no invocation to look at"):
+        events(history=scene.done(), message_text="Failed", min=0, max=0, per="total")
+
+
+def test_live_events_of_jobs_that_are_gone_explain_what_is_missing(make: Make) -> None:
+    cluster = make.live()
+    cluster.objects["events"] = [make.event(1, "Saw completed job: v-c-0, status: Complete", count=25)]
+    assert events(client=cluster, reason="SawCompletedJob")["lost_by_recorder"] == 1
 
 
 def test_a_gap_in_the_events_makes_it_inconclusive(scene: Scene) -> None:

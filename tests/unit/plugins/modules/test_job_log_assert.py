@@ -70,9 +70,10 @@ def test_an_invocation_without_a_pod_proves_nothing(scene: Scene) -> None:
         logs(history=scene.done(), cronjob="v-c", level="fatal", min=0, max=0)
 
 
-def test_nothing_ran_proves_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize("per", ["invocation", "total"])
+def test_nothing_ran_proves_nothing(scene: Scene, per: str) -> None:
     with pytest.raises(errors.Inconclusive, match="no invocation to look at"):
-        logs(history=scene.done(), cronjob="v-c", level="fatal", min=0, max=0, per="invocation")
+        logs(history=scene.done(), cronjob="v-c", level="fatal", min=0, max=0, per=per)
 
 
 @pytest.mark.parametrize("kind", ["jobs", "pods", "logs"])

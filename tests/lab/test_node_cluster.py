@@ -147,10 +147,12 @@ def _watch_pods(cluster: Cluster, selector: str, seen: list[Body]) -> None:
 
 
 def test_cron_job_ticks(cluster: Cluster) -> None:
-    spec = {"schedule": "* * * * *", "jobTemplate": {"spec": job("print", "tick")}}
+    # Due at the last whole minute by the controller's own clock, which is local time, and not again for an hour.
+    due = datetime.now().astimezone().replace(second=0, microsecond=0)
+    spec = {"schedule": f"{due.minute} * * * *", "jobTemplate": {"spec": job("print", "tick")}}
     cluster.batch.create_namespaced_cron_job(cluster.namespace, {"metadata": {"name": "tick"}, "spec": spec})
     # A tick that is due already is made up for at once; nobody has to wait for the minute to end.
-    earlier = datetime.now(UTC) - timedelta(seconds=90)
+    earlier = (due - timedelta(seconds=30)).astimezone(UTC)
     status = {"status": {"lastScheduleTime": f"{earlier:%Y-%m-%dT%H:%M:%SZ}"}}
     cluster.batch.patch_namespaced_cron_job_status("tick", cluster.namespace, status)
     wanted = {"SuccessfulCreate", "SawCompletedJob"}

@@ -28,7 +28,7 @@ from longhorn_qa_lab.node.status import status_document
 _LOG = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 60.0
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 GONE = (NOT_FOUND, CONFLICT)
 

@@ -35,7 +35,7 @@ spec:
             - name: main
               image: longhorn-qa/lab:1
               command:
-                [lab, print, "first line", sleep, "1", print, "last line", attempts, talk, "1", "1", print, again]
+                [lab, print, "first line", until, heard, print, "last line", attempts, talk, "1", "1", print, again]
 """
 
 
@@ -75,20 +75,24 @@ def _kubectl(lab: Running) -> Iterator[Kubectl]:
     namespace = f"person-{uuid.uuid4().hex[:6]}"
     kubectl = Kubectl(program, lab.kubeconfig, namespace)
     kubectl("create", "namespace", namespace)
-    eventually("default ServiceAccount", lambda: kubectl.run("get", "serviceaccount", "default").returncode == 0)
+    account = ("get", "serviceaccount", "default", "-o", "jsonpath={.secrets}")
+    eventually("default ServiceAccount with a token", lambda: kubectl.run(*account).stdout)
     kubectl("apply", "-f", "-", text=CRONJOB)
     yield kubectl
     kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture(scope="module", name="pod")
-def _pod(kubectl: Kubectl) -> str:
+def _pod(kubectl: Kubectl, lab: Running) -> str:
     """A pod of a Job by hand, followed from its first line on; its container fails once and then succeeds."""
     kubectl("create", "job", "run", "--from=cronjob.v1beta1.batch/talk")
     name = str(eventually("pod", lambda: kubectl("get", "pods", "-l", "job-name=run", "-o", "name"))).strip()
     eventually("it runs", lambda: kubectl("get", name, "-o", "jsonpath={.status.phase}") == "Running")
-    with kubectl.start("logs", "-f", name) as follower:
-        heard, _nothing = follower.communicate(timeout=PATIENCE)
+    with kubectl.start("logs", "-f", name, f"--request-timeout={PATIENCE:.0f}s") as follower:
+        assert follower.stdout is not None
+        heard = follower.stdout.readline()
+        (lab.kubeconfig.parent / "node" / "hostpath" / "heard").touch()
+        heard += follower.stdout.read()
     assert heard == "first line\nlast line\n", "following ends with the container's run"
     kubectl("wait", "--for=condition=complete", "job/run", f"--timeout={PATIENCE:.0f}s")
     return name

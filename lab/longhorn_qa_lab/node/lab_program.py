@@ -3,6 +3,7 @@
 
     print TEXT      a line on stdout              error TEXT     a line on stderr
     sleep SECONDS   wait                          exit CODE      end with this exit status
+    until FILE      wait for a file of the host path
     spew BYTES      one long line                 lines COUNT    numbered lines
     env NAME        print a variable              listen PORT    serve HTTP on a container port from now on
     on-term CODE    from now on, end with this exit status when asked to terminate
@@ -47,8 +48,17 @@ def _listen(port: str) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
+def _on_host(name: str) -> Path:
+    return Path(os.environ["LAB_HOSTPATH"]) / name.lstrip("/")
+
+
+def _until(name: str) -> None:
+    while not _on_host(name).exists():
+        time.sleep(0.05)
+
+
 def _attempts(name: str, code: str, count: str) -> None:
-    path = Path(os.environ["LAB_HOSTPATH"]) / name.lstrip("/")
+    path = _on_host(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = int(path.read_text()) if path.exists() else 0
     path.write_text(str(done + 1))
@@ -83,6 +93,7 @@ STEPS: dict[str, tuple[int, t.Callable[..., None]]] = {
     "print": (1, lambda text: _say(sys.stdout, text)),
     "error": (1, lambda text: _say(sys.stderr, text)),
     "sleep": (1, lambda seconds: time.sleep(float(seconds))),
+    "until": (1, _until),
     "exit": (1, lambda code: sys.exit(int(code))),
     "spew": (1, lambda size: _say(sys.stdout, "x" * int(size))),
     "lines": (1, _lines),

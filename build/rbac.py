@@ -110,7 +110,8 @@ def _line(row: Permission) -> str:
     only = f" ({', '.join(row.names)})" if row.names else ""
     needed = {
         "always": "always", "trigger": "with `trigger`", "store": "with a backup store",
-        "own store": "when the run deploys the store", "own namespace": "when the run makes the store's namespace",
+        "own store": "when the run deploys the store or its proxy",
+        "own namespace": "when the run makes the store's namespace",
         "admission": "with a fault of type admission", "proxy": "with a fault of type backup-store",
     }[row.when]  # fmt: skip
     return f"| {row.verb} | {resource}{only} | {where} | {', '.join(row.modes)} | {needed} | {row.why} |"

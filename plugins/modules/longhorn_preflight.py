@@ -144,10 +144,16 @@ options:
     default: false
   store_namespace:
     description:
-      - The namespace in which the run deploys its own backup store, so that the permissions there are asked for too.
-      - Empty when a store is given, or when nothing is backed up.
+      - The namespace in which the run deploys its own backup store, or the proxy of a fault of type C(backup-store) in
+        front of a given one, so that the permissions there are asked for too.
     type: str
     default: ""
+  store_deployed:
+    description:
+      - Whether the run deploys its own backup store. With V(false) a store is given, and O(store_namespace) only
+        matters when a cell's fault needs the proxy.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -231,6 +237,7 @@ OWN: argspec.Spec = {
     "default_engine_faults": cell_options.deletions_option(),
     "allow_short_interval": {"type": "bool", "default": False},
     "store_namespace": {"type": "str", "default": ""},
+    "store_deployed": {"type": "bool", "default": True},
 }
 
 

@@ -186,19 +186,20 @@ def _tried(problems: list[str], read: Callable[[], T], otherwise: T) -> T:
 
 def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) -> list[tuple[Permission, str]]:
     """The permissions that this very run needs, each with the namespace it is needed in."""
-    namespace, store = params["namespace"], params.get("store_namespace") or ""
+    faults = {cell.fault_type for cell in intended.cells if cell.faults}
+    # Where a given store is, if it is in the cluster at all, is only known when it is used.
+    deploys = params.get("store_deployed", True) or "backup-store" in faults
+    namespace, store = params["namespace"], (params.get("store_namespace") or "") if deploys else ""
     circumstances: list[When] = [permissions.TRIGGER] if intended.trigger else []
     if any(cell.makes_backups for cell in intended.cells):
         circumstances += [permissions.STORE]
         circumstances += [permissions.OWN_STORE] if store else []
         circumstances += [permissions.OWN_NAMESPACE] if store and store != namespace else []
-    faults = {cell.fault_type for cell in intended.cells if cell.faults}
     circumstances += [permissions.ADMISSION] if "admission" in faults else []
     circumstances += [permissions.PROXY] if "backup-store" in faults else []
     rows = permissions.needed("run", *circumstances, release=release)
     # Of the whole cluster's, only a namespace is asked for by its name.
     places = {"longhorn": namespace, "store": store, "cluster": ""}
-    # Where a given store is, if it is in the cluster at all, is only known when it is used.
     return [
         (row, store if row.when == permissions.OWN_NAMESPACE else places[row.scope])
         for row in rows

@@ -108,6 +108,37 @@ def test_a_plan_without_cells_is_refused_with_the_reason(api: t.Any, wish: dict[
         planned(api, "v1.0.1", **wish)
 
 
+PROXIED = {
+    ("create", "namespaces"), ("create", "deployments"), ("create", "services"), ("create", "configmaps"),
+    ("update", "services/proxy"), ("get", "services/proxy"), ("list", "secrets"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        pytest.param("backup-store", PROXIED, id="a proxy in front of it"),
+        pytest.param("engine-image", set(), id="nothing of ours"),
+    ],
+)
+def test_with_a_given_store_the_rights_are_asked_for_what_the_run_puts_in_front(
+    api: t.Any, fault: str, wanted: set[tuple[str, str]]
+) -> None:
+    cluster(api, image="longhornio/longhorn-manager:v1.0.0")
+    api.objects("volumes")
+    wish = {**PLAN, "effects": ["visible"], "tasks": ["backup"], "fault": fault}
+    run(api, cells=None, plan=wish, store_namespace="store", store_deployed=False)
+    asked = [body["spec"]["resourceAttributes"] for _line, body in api.writes]
+    where = {item.get("namespace", "") for item in asked}
+    assert where == ({"longhorn-system", "store", ""} if wanted else {"longhorn-system"})
+    of_store = {
+        (item["verb"], "/".join(filter(None, (item["resource"], item.get("subresource")))))
+        for item in asked
+        if item.get("namespace") != "longhorn-system"
+    }
+    assert wanted <= of_store
+
+
 # The release here is one of the first, and the fault an engine image.
 FAULTS = (permissions.ADMISSION, permissions.PROXY)
 EVERYTHING = [row for row in permissions.granted("run") if not row.since and row.when not in FAULTS]

@@ -100,6 +100,13 @@ options:
       - Regular expression for the HTTP verbs that are refused.
     type: str
     default: DELETE
+  store_key:
+    description:
+      - Regular expression for the keys that are refused, from where they begin below the volume's folder in the store,
+        for example V(blocks/). One that fits C(locks/) too holds up the volume's next backup.
+      - Each volume has one rule; other verbs or keys replace those before.
+    type: str
+    default: backups/
   store_status:
     description:
       - The HTTP status that refused requests get. With V(0) they are let pass, only later.
@@ -135,6 +142,14 @@ EXAMPLES = r"""
     store_latency: 1
     store_times: 2
 
+- name: The backups go, and the blocks that nobody needs any more cannot be deleted
+  longhorn.qa.longhorn_fault:
+    type: backup-store
+    deletions: [backup-delete]
+    volumes: [qa-a1b2c3-back-asy-back]
+    store_proxy: longhorn-qa-store-a1b2c3/longhorn-qa-store-a1b2c3-proxy
+    store_key: blocks/
+
 - name: Everything can be deleted again
   longhorn.qa.longhorn_fault:
     type: admission
@@ -160,10 +175,12 @@ effects:
   sample:
     snapshot-delete: visible
 hits:
-  description: For O(type=backup-store), how often each rule has refused a request.
+  description:
+    - For O(type=backup-store), how often requests about each volume were refused by the rule that was there before.
   returned: success
   type: dict
-  sample: {}
+  sample:
+    qa-a1b2c3-back-asy-back: 4
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -185,6 +202,7 @@ OWN: argspec.Spec = {
     "image": {"type": "str", "default": ""},
     "store_proxy": {"type": "str", "default": ""},
     "store_verb": {"type": "str", "default": "DELETE"},
+    "store_key": {"type": "str", "default": "backups/", "no_log": False},  # a pattern, not a secret
     "store_status": {"type": "int", "default": 403},
     "store_latency": {"type": "float", "default": 0.0},
     "store_times": {"type": "int", "default": 0},

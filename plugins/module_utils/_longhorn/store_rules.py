@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 SERVICE_SUFFIX = "-proxy"
+BACKUPS = "backups/"  # and not the locks: one that stays would hold up the next backup
 PORT = 9001  # where the rules are read and set; the store's own port is 9000
 
 
@@ -29,9 +30,18 @@ class Rule:
         return cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
 
 
-def backups_of(volume: str) -> Rule:
-    """Deletions of a volume's backups, and not of its locks: a lock that stays would hold up the next backup."""
-    return Rule(key=f"/backupstore/volumes/[0-9a-f]{{2}}/[0-9a-f]{{2}}/{re.escape(volume)}/backups/")
+def of_volume(volume: str, key: str = BACKUPS, **more: t.Any) -> Rule:
+    """Requests about a volume whose key, below the volume's folder, begins with this regular expression."""
+    return Rule(key=f"{_folder(volume)}(?:{key})", **more)
+
+
+def is_of(rule: Rule, volume: str) -> bool:
+    """Whether a rule is about this volume, whatever of it."""
+    return rule.key.startswith(_folder(volume))
+
+
+def _folder(volume: str) -> str:
+    return f"/backupstore/volumes/[0-9a-f]{{2}}/[0-9a-f]{{2}}/{re.escape(volume)}/"
 
 
 def document(rules: tuple[Rule, ...]) -> dict[str, t.Any]:

@@ -7,9 +7,10 @@ finds and reverts it after a crash.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
@@ -36,7 +37,7 @@ class Outcome:
     """What was or would be changed, in words, and what is there now."""
 
     actions: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    hits: Mapping[str, int] = field(default_factory=dict)  # how often it fired, by volume
     warnings: tuple[str, ...] = ()
 
 
@@ -78,7 +79,7 @@ def run(
         "changed": bool(outcome.actions),
         "actions": list(outcome.actions),
         "effects": effects,
-        "hits": {rule.key: rule.hits for rule in outcome.rules},
+        "hits": dict(outcome.hits),
         "diff": {"before": "", "after": "".join(f"{line}\n" for line in outcome.actions)},
         **({"warnings": list(outcome.warnings)} if outcome.warnings else {}),
     }
@@ -94,8 +95,17 @@ def _refuse_bad(params: Mapping[str, t.Any]) -> None:
         problems.append(f"{option} is needed for a fault of type {params['type']}")
     if params["state"] == "present" and not params["volumes"] and params["type"] not in _FOR_ALL:
         problems.append("volumes is empty: whose deletions should fail?")
+    problems += [problem for option in ("store_verb", "store_key") for problem in _unreadable(params, option)]
     if problems:
         raise BadInput("; ".join(problems), subject=f"fault {params['type']}")
+
+
+def _unreadable(params: Mapping[str, t.Any], option: str) -> list[str]:
+    try:
+        re.compile(params[option])
+    except re.error as error:
+        return [f"{option} {params[option]!r} is not a regular expression: {error}"]
+    return []
 
 
 def _effects(wish: _Wish) -> dict[str, str]:
@@ -179,7 +189,7 @@ def _opposite(value: str) -> str:
 
 
 def _backup_store(wish: _Wish) -> Outcome:
-    """Rules of the proxy in front of the store; those of other volumes stay as they are."""
+    """One rule of the proxy for each volume; those of other volumes stay as they are."""
     if not wish.params.get("store_proxy"):
         return Outcome()  # the store went, and its proxy with it
     namespace, _slash, name = wish.params["store_proxy"].partition("/")
@@ -194,34 +204,28 @@ def _backup_store(wish: _Wish) -> Outcome:
         if not wish.check_mode:
             raise
         warnings = (assumed(error),)
-    ours = {rule.key: rule for rule in map(_rule(wish.params), wish.volumes)}
-    kept = tuple(rule for rule in there if rule.key not in ours)
-    mine = tuple(rule for rule in there if rule.key in ours)
-    wanted = tuple(ours.values()) if wish.present else ()
-    if {_plain(rule) for rule in mine} == {_plain(rule) for rule in wanted}:
-        return Outcome(rules=mine)
+    mine = {volume: rule for volume in wish.volumes for rule in there if store_rules.is_of(rule, volume)}
+    wanted = {volume: _rule(wish.params, volume) for volume in wish.volumes if wish.present}
+    hits = {volume: rule.hits for volume, rule in mine.items()}
+    if {volume: replace(rule, hits=0) for volume, rule in mine.items()} == wanted:
+        return Outcome(hits=hits)
     verb = "refuse" if wish.present else "let pass again"
     actions = (f"{verb} {wish.params['store_verb']} of the backups of {', '.join(wish.volumes)}",)
     if not wish.check_mode:
-        proxy.put("rules", store_rules.document((*kept, *wanted)))
-    return Outcome(actions, rules=mine, warnings=warnings)
+        kept = tuple(rule for rule in there if rule not in mine.values())
+        proxy.put("rules", store_rules.document((*kept, *wanted.values())))
+    return Outcome(actions, hits, warnings)
 
 
-def _rule(params: Mapping[str, t.Any]) -> Callable[[str], Rule]:
-    def made(volume: str) -> Rule:
-        return Rule(
-            verb=params["store_verb"],
-            key=store_rules.backups_of(volume).key,
-            status=params["store_status"],
-            latency=float(params["store_latency"]),
-            times=params["store_times"],
-        )
-
-    return made
-
-
-def _plain(rule: Rule) -> tuple[t.Any, ...]:
-    return (rule.verb, rule.key, rule.status, rule.latency, rule.times)
+def _rule(params: Mapping[str, t.Any], volume: str) -> Rule:
+    return store_rules.of_volume(
+        volume,
+        params["store_key"],
+        verb=params["store_verb"],
+        status=params["store_status"],
+        latency=float(params["store_latency"]),
+        times=params["store_times"],
+    )
 
 
 # -- the store keeps what is deleted

@@ -92,7 +92,7 @@ def _proxy(running: Proxy, upstream: str) -> Proxy:
 
 
 def rules(proxy: Proxy, **more: t.Any) -> None:
-    one = store_rules.document((store_rules.backups_of("v"),))["rules"][0]
+    one = store_rules.document((store_rules.of_volume("v"),))["rules"][0]
     assert proxy.ask("PUT", {"rules": [{**one, **more}]})[0] == 200
 
 

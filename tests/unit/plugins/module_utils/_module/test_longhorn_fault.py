@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -22,8 +23,8 @@ def run(api: t.Any, kind: str, *, check_mode: bool = False, **params: t.Any) -> 
     given = {
         "namespace": "longhorn-system", "longhorn_release": "v1.8.2", "wait": True, "wait_timeout": 30, "run_id": "a1",
         "type": kind, "state": "present", "deletions": ["snapshot-delete"], "volumes": ["v"], "task": "backup",
-        "image": "", "store_proxy": "store/store-proxy", "store_verb": "DELETE", "store_status": 403,
-        "store_latency": 0.0, "store_times": 0, **params,
+        "image": "", "store_proxy": "store/store-proxy", "store_verb": "DELETE", "store_key": "backups/",
+        "store_status": 403, "store_latency": 0.0, "store_times": 0, **params,
     }  # fmt: skip
     return longhorn_fault.run(given, check_mode=check_mode, client=api.client, clock=api.clock)
 
@@ -166,7 +167,7 @@ def test_a_volume_that_is_not_there_cannot_fail(api: t.Any) -> None:
 
 
 def rule(volume: str, **more: t.Any) -> dict[str, t.Any]:
-    one = store_rules.document((store_rules.backups_of(volume),))["rules"][0]
+    one = store_rules.document((store_rules.of_volume(volume),))["rules"][0]
     return {**one, **more}
 
 
@@ -208,8 +209,31 @@ def test_what_the_proxy_refused_is_told_when_it_stops(api: t.Any) -> None:
     api.on(f"GET {PROXY}", {"rules": [rule("v", hits=2)]})
     api.on(f"PUT {PROXY}", {})
     result = run(api, "backup-store", deletions=["backup-delete"], state="absent")
-    assert result["hits"] == {rule("v")["key"]: 2}
+    assert result["hits"] == {"v": 2}
     assert api.writes[0][1] == {"rules": []}
+
+
+def test_another_key_replaces_the_rule_of_that_volume_only(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v"), rule("w"), rule("other-v")]})
+    api.on(f"PUT {PROXY}", {})
+    run(api, "backup-store", deletions=["backup-delete"], store_key="blocks/|backups/", store_times=2)
+    ((_line, body),) = api.writes
+    kept, others, (new,) = body["rules"][0], body["rules"][1], body["rules"][2:]
+    assert [kept, others] == [rule("w"), rule("other-v")]
+    assert new["times"] == 2
+    folder = "/bucket/backupstore/volumes/1a/2b/v"
+    assert re.search(new["key"], f"{folder}/blocks/aa/bb/c.blk") and re.search(new["key"], f"{folder}/backups/b.cfg")
+    assert not re.search(new["key"], f"{folder}/locks/lock-backups.lck")
+    assert not re.search(new["key"], "/bucket/backupstore/volumes/1a/2b/w/backups/b.cfg")
+
+
+def test_whatever_key_a_rule_has_it_is_taken_away(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v", key=store_rules.of_volume("v", "blocks/").key), rule("w")]})
+    api.on(f"PUT {PROXY}", {})
+    run(api, "backup-store", deletions=["backup-delete"], state="absent")
+    assert api.writes[0][1] == {"rules": [rule("w")]}
 
 
 def test_a_rule_that_is_there_keeps_counting(api: t.Any) -> None:
@@ -290,6 +314,7 @@ def test_a_fault_without_effect_is_refused_with_those_that_have_one(
     [
         pytest.param("engine-image", {}, "image is needed", id="image"),
         pytest.param("backup-store", {"store_proxy": ""}, "store_proxy is needed", id="proxy"),
+        pytest.param("backup-store", {"store_key": "("}, r"store_key '\(' is not a regular expression", id="key"),
         pytest.param("admission", {"volumes": []}, "whose deletions should fail", id="volumes"),
         pytest.param("admission", {"volumes": ["A B"]}, "volume name 'A B'", id="volume name"),
         pytest.param("admission", {"run_id": "X"}, "run_id 'X'", id="run"),

@@ -47,7 +47,10 @@ def run(
         else:
             plan = backup_target.plan_object(existing, desired, run_id=run_id)
     warnings = _check_secret(here, desired, check_mode=check_mode)
-    if not settings:
+    taken = existing is not None and existing.deleting and bool(plan.steps)
+    if taken and not check_mode:
+        _wait_gone(here, desired)
+    if not settings and not (taken and check_mode):  # a name that is not free yet is refused, also in a dry run
         _ask_first(here, plan, desired, run_id=run_id)
     if not check_mode:
         _carry_out(here, plan, desired, existing=existing, run_id=run_id)
@@ -108,8 +111,6 @@ def _ask_first(here: Fixtures, plan: Plan, desired: BackupTarget, *, run_id: str
 def _carry_out(
     here: Fixtures, plan: Plan, desired: BackupTarget, *, existing: TargetObject | None, run_id: str
 ) -> None:
-    if existing is not None and existing.deleting and plan.steps:
-        _wait_gone(here, desired)  # its name is taken until then
     for step in plan.steps:
         if step.action == "set":
             here.manager.set_setting(step.arguments["setting"], step.arguments["value"])

@@ -38,9 +38,13 @@ def run(here: Fixtures, asked: Wanted, *, check_mode: bool) -> dict[str, t.Any]:
         plan = _plan(asked, existing, volumes)
     warnings = _warnings(here, asked)
     missing = require(plan, subject=asked.subject, check_mode=check_mode)
-    _ask_first(here, asked, plan)
+    taken = asked.present and existing is not None and existing.deleting
+    if taken and not check_mode:
+        _wait_gone(here, asked)
+    if not (taken and check_mode):  # a name that is not free yet is refused, also in a dry run
+        _ask_first(here, asked, plan)
     if not check_mode:
-        _carry_out(here, asked, plan, existing)
+        _carry_out(here, asked, plan)
     return _outcome(here, asked, plan, warnings=warnings, missing=missing, check_mode=check_mode)
 
 
@@ -90,9 +94,7 @@ def _write(here: Fixtures, asked: Wanted, step: Step, *, dry_run: bool) -> Mappi
     return here.client.patch(kind, asked.job.name, patch, namespace=here.namespace, dry_run=dry_run)
 
 
-def _carry_out(here: Fixtures, asked: Wanted, plan: Plan, existing: JobObject | None) -> None:
-    if existing is not None and existing.deleting and plan.steps:
-        _wait_gone(here, asked)  # its name is taken until then
+def _carry_out(here: Fixtures, asked: Wanted, plan: Plan) -> None:
     for step in plan.steps:
         if step.action == "label":
             here.objects.label("volumes", step.arguments["volume"], step.arguments["labels"])

@@ -158,9 +158,17 @@ class ScriptedApi:
             pytest.fail(f"unexpected request: {line}\nwith {document}\nexpected were\n  {known}")
         if method != "GET":
             self.writes.append((line.replace(self.proxy + "/", "manager "), document))
+        if method == "POST" and self._taken(path, document):
+            return _Response(self.status(409, f"{path} already exists"))
         answers, given = self._script[line], self._given.get(line, 0)
         self._given[line] = given + 1
         return _Response(answers[min(given, len(answers) - 1)])
+
+    def _taken(self, path: str, document: t.Any) -> bool:
+        """Whether there is such an object, when it was last asked for; a dry run is refused then too."""
+        line = f"GET {path}/{((document or {}).get('metadata') or {}).get('name', '')}"
+        answers, given = self._script.get(line, []), self._given.get(line, 0)
+        return bool(answers and given) and answers[min(given, len(answers)) - 1].status < 400
 
     def unused(self) -> list[str]:
         """What the script holds and nobody asked for."""

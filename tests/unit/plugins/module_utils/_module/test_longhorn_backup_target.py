@@ -162,6 +162,28 @@ def test_another_target_is_made_with_the_runs_mark(api: t.Any) -> None:
     assert body["spec"]["pollInterval"] == "300s"
 
 
+def going() -> dict[str, t.Any]:
+    document = backup_target(URL, SECRET, target="second")
+    document["metadata"]["deletionTimestamp"] = "2026-11-23T08:00:00Z"
+    return document
+
+
+def test_another_target_whose_name_is_still_being_deleted_is_waited_for(api: t.Any) -> None:
+    found = (going(), going(), None, backup_target(URL, SECRET, available=True, target="second"))
+    without_settings(api, *found, target="second")
+    api.on(f"POST {api.path('backuptargets')}?dryRun=All", {})
+    api.on(f"POST {api.path('backuptargets')}", {})
+
+    assert run(api, name="second", longhorn_release="v1.8.2")["changed"]
+
+
+def test_check_mode_does_not_ask_for_a_name_that_is_still_being_deleted(api: t.Any) -> None:
+    without_settings(api, going(), target="second")
+
+    assert run(api, name="second", longhorn_release="v1.8.2", check_mode=True)["changed"]
+    assert api.writes == []
+
+
 def test_another_target_goes_and_is_waited_for(api: t.Any) -> None:
     api.longhorn(shape="1.5")
     api.object("settings", "backup-target", None)

@@ -196,14 +196,25 @@ def test_removing_what_is_gone_changes_nothing(api: t.Any) -> None:
     assert not run(api, state="absent", volume=None, task=None, cron="")["changed"]
 
 
+def going() -> dict[str, t.Any]:
+    document = job()
+    document["metadata"]["deletionTimestamp"] = "2026-11-23T08:00:00Z"
+    return document
+
+
 def test_a_name_that_is_still_being_deleted_is_waited_for(api: t.Any) -> None:
-    going = job()
-    going["metadata"]["deletionTimestamp"] = "2026-11-23T08:00:00Z"
-    scene(api, volume(JOB="enabled"), jobs=(going, going, None, job()), cronjobs=(cronjob(),))
+    scene(api, volume(JOB="enabled"), jobs=(going(), going(), None, job()), cronjobs=(cronjob(),))
     dry(api, "POST", job())
     made(api, "POST")
 
     assert run(api)["changed"]
+
+
+def test_check_mode_does_not_ask_for_a_name_that_is_still_being_deleted(api: t.Any) -> None:
+    scene(api, volume(JOB="enabled"), jobs=(going(),))
+
+    assert run(api, check_mode=True)["changed"]
+    assert api.writes == []
 
 
 def test_a_volume_that_does_not_exist_is_missed_before_anything_is_made(api: t.Any) -> None:

@@ -15,7 +15,7 @@ description:
   - Counts the snapshots or backups that a recurring job made of a volume, and fails unless their number is right.
   - In a history each one is given to the invocation that made it, over all attempts and from all sources. A live
     cluster only tells what is there now; snapshots come from the engine's status and the manager's list, backups from
-    the manager.
+    the manager. While a volume is detached, neither may tell of its snapshots, and nothing is decided.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common

@@ -23,7 +23,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     NotFound,
     Refused,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.artefacts import Backup
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.artefacts import (
+    Backup,
+    Snapshot,
+    snapshots_told,
+)
 
 SERVICE = "longhorn-backend"
 PORT = 9500
@@ -78,12 +82,11 @@ class ManagerApi:
         """Asks for a volume's engine to become one of another image."""
         self._action(name, "engineUpgrade", {"image": image})
 
-    def snapshots(self, name: str) -> tuple[str, ...]:
-        """The names of an attached volume's snapshots, without the pseudo snapshot that is its head."""
+    def snapshots(self, name: str) -> tuple[Snapshot, ...]:
+        """An attached volume's snapshots; refused while no engine runs that could be asked."""
         with self._told(f"volume {name}", "list the snapshots of"):
             answer = self._proxy.post(f"v1/volumes/{quote(name)}", {}, {"action": "snapshotList"})
-        found = (str(item.get("name", "")) for item in answer.get("data") or ())
-        return tuple(snapshot for snapshot in found if snapshot != "volume-head")
+        return snapshots_told(name, {str(item.get("name", "")): item for item in answer.get("data") or ()})
 
     def create_snapshot(self, name: str, snapshot: str) -> None:
         """Takes a snapshot that is no recurring job's."""
@@ -154,10 +157,10 @@ class ManagerApi:
                 raise self._absent(error) from error
             raise NotFound("does not exist", subject=what, seen=error.seen) from error
         except ApiFailure as error:
-            if error.status < 500:
-                raise
-            if _NOBODY.search(error.seen):
+            if error.status >= 500 and _NOBODY.search(error.seen):
                 raise self._not_ready(error) from error
+            if error.status != 500:  # the manager's own is 500; others are of what stands between
+                raise
             raise Refused(f"Longhorn's manager refused to {verb} it", subject=what, seen=error.seen) from error
         except (Refused, Conflict) as error:
             raise Refused(f"Longhorn's manager refused to {verb} it", subject=what, seen=error.seen) from error

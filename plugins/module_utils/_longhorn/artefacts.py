@@ -50,7 +50,11 @@ class Snapshot:
 def snapshots_of_engine(document: Mapping[str, t.Any]) -> tuple[Snapshot, ...]:
     """The snapshots that an engine tells; on releases without Snapshot objects the only word on them."""
     volume = str((document.get("spec") or {}).get("volumeName") or "")
-    told = (document.get("status") or {}).get("snapshots") or {}
+    return snapshots_told(volume, (document.get("status") or {}).get("snapshots") or {})
+
+
+def snapshots_told(volume: str, told: Mapping[str, Mapping[str, t.Any]]) -> tuple[Snapshot, ...]:
+    """Snapshots by name as an engine, or the manager for it, tells them, without the one that is its head."""
     return tuple(
         Snapshot(
             name=name,

@@ -6,13 +6,14 @@ A history can say which invocation made which; a live cluster only what is there
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import PORT, SERVICE, ManagerApi
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import ManagerApi
 from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import judge
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
@@ -21,10 +22,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.checks import (
     one_snapshot_per_invocation,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import releases
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.artefacts import Backup, Snapshot
 from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations
 from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
 
-_LABEL = "RecurringJob"
 _COUNTED_BY = {"snapshot": one_snapshot_per_invocation.ID, "backup": one_backup_per_invocation.ID}
 
 
@@ -44,12 +45,15 @@ def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[st
         raise BadInput("it is needed for a live cluster", subject="job", expected="the recurring job's name")
     client = client or connect(params)
     client.require_namespace(params["namespace"])
-    names, sources = (_snapshots if params["kind"] == "snapshot" else _backups)(client, params)
-    evidence = {
-        "artefacts": [{"name": name, "sources": told} for name, told in sorted(names.items())],
-        "sources": sources,
-    }
-    return bounds.decide(limits, bounds.Found({params["volume"]: len(names)}), subject=subject, evidence=evidence)
+    told = (_snapshots if params["kind"] == "snapshot" else _backups)(client, params)
+    artefacts = [
+        {"name": name, "sources": [source for source, names in told.items() if name in names]}
+        for name in sorted(set().union(*told.values()))
+    ]
+    silent = "neither the volume's engine nor Longhorn's manager tells of its snapshots: is it attached?"
+    found = bounds.Found({params["volume"]: len(artefacts)}, [] if told else [("", silent)])
+    evidence = {"artefacts": artefacts, "sources": list(told)}
+    return bounds.decide(limits, found, subject=subject, evidence=evidence)
 
 
 def _recorded(params: Mapping[str, t.Any]) -> tuple[bounds.Found, dict[str, t.Any]]:
@@ -69,9 +73,9 @@ def _recorded(params: Mapping[str, t.Any]) -> tuple[bounds.Found, dict[str, t.An
     return bounds.Found({job: len(names) for job, names in made.items()}, unseen), evidence
 
 
-def _snapshots(client: Client, params: Mapping[str, t.Any]) -> tuple[dict[str, list[str]], list[str]]:
-    """Snapshots with the job's label, of the engine's status and of the manager's list."""
-    namespace, volume = params["namespace"], params["volume"]
+def _snapshots(client: Client, params: Mapping[str, t.Any]) -> dict[str, set[str]]:
+    """By source, the snapshots with the job's label: of the engine's status and of the manager's list."""
+    namespace, volume, job = params["namespace"], params["volume"], params["job"]
     kind = client.first_served(kinds.longhorn("engines", "v1beta2"), kinds.ENGINES)
     engines = [objects.engine(document) for document in client.list(kind, namespace=namespace).items]
     ours = [engine for engine in engines if engine.volume == volume]
@@ -79,20 +83,17 @@ def _snapshots(client: Client, params: Mapping[str, t.Any]) -> tuple[dict[str, l
         raise NotFound(
             "the volume has no engine", subject=f"volume {namespace}/{volume}", advice="Does the volume exist?"
         )
-    found: dict[str, list[str]] = {}
-    for name in (one.name for engine in ours for one in engine.snapshots if one.job == params["job"]):
-        found.setdefault(name, []).append("engine")
-    proxy = client.service_proxy(namespace, SERVICE, PORT)
-    try:
-        listed = proxy.post(f"v1/volumes/{volume}", {}, {"action": "snapshotList"}).get("data") or ()
-    except (NotFound, Refused):  # newer managers have Snapshot objects instead, a detached volume has no list
-        return found, ["engine"]
-    for item in listed:
-        if (item.get("labels") or {}).get(_LABEL) == params["job"]:
-            found.setdefault(str(item.get("name")), []).append("manager")
-    return found, ["engine", "manager"]
+    told: dict[str, set[str]] = {}
+    if any(engine.known for engine in ours):
+        told["engine"] = {one.name for engine in ours for one in engine.snapshots if one.job == job}
+    with contextlib.suppress(NotFound, Refused):  # of a detached volume the manager has no list
+        told["manager"] = _of_job(ManagerApi(client, namespace).snapshots(volume), job)
+    return told
 
 
-def _backups(client: Client, params: Mapping[str, t.Any]) -> tuple[dict[str, list[str]], list[str]]:
-    backups = ManagerApi(client, params["namespace"]).backups(params["volume"])
-    return {one.name: ["manager"] for one in backups if one.labels.get(_LABEL) == params["job"]}, ["manager"]
+def _backups(client: Client, params: Mapping[str, t.Any]) -> dict[str, set[str]]:
+    return {"manager": _of_job(ManagerApi(client, params["namespace"]).backups(params["volume"]), params["job"])}
+
+
+def _of_job(found: Iterable[Snapshot | Backup], job: str) -> set[str]:
+    return {one.name for one in found if one.labels.get(objects.JOB_LABEL) == job}

@@ -65,7 +65,8 @@ def _take_snapshots(
     if not wanted:
         return []
     name = params["name"]
-    there = here.manager.snapshots(name) if existing is not None and existing.state == "attached" else ()
+    found = here.manager.snapshots(name) if existing is not None and existing.state == "attached" else ()
+    there = {snapshot.name for snapshot in found}
     missing = [snapshot for snapshot in wanted if snapshot not in there]
     if not check_mode:
         for snapshot in missing:

@@ -40,6 +40,23 @@ def test_a_manager_that_does_not_answer_is_an_error(make: Make) -> None:
         artefacts(client=cluster, job="c-1", per="total")
 
 
+def refusing(cluster: t.Any) -> t.Any:
+    """As the manager answers for a volume without a running engine."""
+    cluster.problem = errors.ApiFailure("the service could not do it", seen="500 engine is not running", status=500)
+    return cluster
+
+
+def test_the_engine_tells_the_snapshots_of_a_detached_volume(make: Make) -> None:
+    cluster = refusing(make.cluster(engines=[make.engine("c-1-a")]))
+    assert artefacts(client=cluster, job="c-1", per="total")["sources"] == ["engine"]
+
+
+def test_a_detached_volume_whose_engine_tells_nothing_proves_nothing(make: Make) -> None:
+    silent = {**make.engine(), "status": {"currentState": "stopped"}}
+    with pytest.raises(errors.Inconclusive, match="neither the volume's engine nor Longhorn's manager"):
+        artefacts(client=refusing(make.cluster(engines=[silent])), job="c-1", per="total", min=0, max=0)
+
+
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [

@@ -257,7 +257,7 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job import TASKS
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.tasks import TASKS
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_recurring_job
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 

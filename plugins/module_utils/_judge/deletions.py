@@ -19,7 +19,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import Lo
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind, Life
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import LogPattern
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import PURGING, Profile
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import Profile
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.tasks import PURGING
 
 Asked = list[tuple[str, Evidence]]  # the names that an invocation asked to be deleted, and where it says so
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, FaultType, Task
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names, versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names, tasks, versions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import SHORT, TASKS, CellError
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.faults import Effect
 
@@ -30,14 +30,6 @@ _DELETIONS: Mapping[Task, tuple[Fault, ...]] = {
     "filesystem-trim": ("snapshot-delete",),
 }
 _BY_IMAGE: tuple[FaultType, ...] = ("engine-image", "patched-engine-image")
-# Which releases know a task besides snapshot and backup.  (3.2)
-_KNOWN_SINCE: Mapping[Task, tuple[tuple[str, str], ...]] = {
-    "snapshot-force-create": (("v1.3.3", "v1.3.99"), ("v1.4.2", "")),
-    "backup-force-create": (("v1.3.3", "v1.3.99"), ("v1.4.2", "")),
-    "snapshot-delete": (("v1.3.3", "v1.3.99"), ("v1.4.1", "")),
-    "snapshot-cleanup": (("v1.3.3", "v1.3.99"), ("v1.4.1", "")),
-    "filesystem-trim": (("v1.5.0", ""),),
-}
 # These break the deletions of every volume, so that nobody beside the volume under test can be a control.
 _FOR_ALL: tuple[FaultType, ...] = ("disable-snapshot-purge", "default-engine-image")
 
@@ -67,19 +59,13 @@ class Planned:
     left_out: tuple[str, ...] = field(default=())
 
 
-def task_known(release: str, task: Task) -> bool:
-    """Whether recurring jobs of that release can have this task."""
-    spans = _KNOWN_SINCE.get(task)
-    return spans is None or any(versions.between(release, first, last) for first, last in spans)
-
-
 def plan_by_fault(wish: Wish) -> Planned:
     """Cells for each task and effect; CellError for a wish that no release could fulfil."""
     _refuse_bad(wish)
     made: list[Cell] = []
     left_out: list[str] = []
     for task in t.cast("Sequence[Task]", wish.tasks):
-        if not task_known(wish.release, task):
+        if task not in tasks.known_to(wish.release):
             left_out.append(f"{task}: Longhorn {wish.release} has no such task")
             continue
         for effect in t.cast("Sequence[Effect]", wish.effects):

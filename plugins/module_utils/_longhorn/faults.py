@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.tasks import PURGING
 
 Effect = t.Literal["visible", "asynchronous", "silent", "none"]
 TYPES: tuple[FaultType, ...] = t.get_args(FaultType)
@@ -51,8 +52,7 @@ _TABLE: tuple[_Row, ...] = (
     _Row("object-lock", "backup-delete", "silent", "v1.0.0"),  # 5.3, 6: a delete marker is no failure
 )
 
-# Tasks that purge, and delete nothing by name: the job asks for it itself, waits, and sees it fail.  (4.2; 5.3, 10)
-_PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")
+# Where a task only purges, the job asks for it itself, waits, and sees it fail.  (4.2; 5.3, 10)
 _PURGES = (_Row("disable-snapshot-purge", "snapshot-delete", "visible", "v1.5.4"),)
 
 # What a user can have without building anything comes first.
@@ -64,7 +64,7 @@ _PREFERRED: tuple[FaultType, ...] = (
 
 def effect(release: str, fault_type: FaultType, deletion: Fault, *, task: Task = "backup") -> Effect:
     """What this fault does to that deletion on a release, when a job with that task asks for it."""
-    for row in _PURGES if task in _PURGING else _TABLE:
+    for row in _PURGES if task in PURGING else _TABLE:
         fits = (row.fault_type, row.deletion) == (fault_type, deletion)
         if fits and versions.between(release, row.first, row.last):
             return row.effect

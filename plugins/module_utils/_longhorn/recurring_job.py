@@ -11,21 +11,9 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names, tasks, versions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 
-# Every task of every release, with the releases that first had it, one for each line that got it late.
-TASKS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "snapshot": (("v1.0.0", ""),),
-    "backup": (("v1.0.0", ""),),
-    "snapshot-delete": (("v1.3.3", "v1.3.9"), ("v1.4.1", "")),
-    "snapshot-cleanup": (("v1.3.3", "v1.3.9"), ("v1.4.1", "")),
-    "snapshot-force-create": (("v1.3.3", "v1.3.9"), ("v1.4.2", "")),
-    "backup-force-create": (("v1.3.3", "v1.3.9"), ("v1.4.2", "")),
-    "filesystem-trim": (("v1.5.0", ""),),
-    "system-backup": (("v1.9.0", ""),),
-}
-_KEEPS_NOTHING = ("snapshot-cleanup", "filesystem-trim")  # Longhorn stores retain 0 for these
 _PARAMETERS_SINCE = "v1.7.0"
 _LABEL_KEY = re.compile(r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
@@ -78,7 +66,7 @@ class RecurringJob:
 
 def kept(task: str, retain: int) -> int:
     """The number that Longhorn keeps for this task: none where the task makes nothing."""
-    return 0 if task in _KEEPS_NOTHING else retain
+    return 0 if task in tasks.PURGING else retain
 
 
 @dataclass(frozen=True)
@@ -94,13 +82,17 @@ class Limits:
 
 
 def limits(release: str) -> Limits:
-    """The limits of a release. From 1.3 on Longhorn's webhooks know better, and are asked."""
-    tasks = tuple(task for task, lines in TASKS.items() if any(versions.between(release, *line) for line in lines))
+    """The limits of a release. From 1.3 on Longhorn's webhooks know better, and are asked.
+
+    Up to 1.2 the sum of what jobs retain is limited (3.2). Of 1.2, whose jobs belong to no volume, it is not known over
+    which jobs, so each is judged alone.
+    """
+    known = tasks.known_to(release)
     if versions.between(release, "v1.0.0", "v1.1.99"):
-        return Limits(tasks, longest_name=8, retain_is_summed=True, objects=False)
+        return Limits(known, longest_name=8, retain_is_summed=True, objects=False)
     earlier = versions.between(release, "v1.2.0", "v1.3.2") or versions.between(release, "v1.4.0", "v1.4.1")
     largest = 50 if earlier else 100 if versions.between(release, "v1.3.3", "v1.5.99") else 250
-    return Limits(tasks, largest_retain=largest, parameters=versions.between(release, _PARAMETERS_SINCE))
+    return Limits(known, largest_retain=largest, parameters=versions.between(release, _PARAMETERS_SINCE))
 
 
 def problems(job: RecurringJob, known: Limits, *, existing: Sequence[RecurringJob] = ()) -> list[str]:

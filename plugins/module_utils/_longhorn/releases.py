@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each Longhorn release is known to do, as a data table.
 
-The judge asks this table which log line a failing deletion leaves, who does that deletion, and what is a known bug;
-nobody else may know a release by name. What is intended is the same for all of them, and stands in the checks; here is
-only where a release is known to do otherwise. A release that is not in the table is judged by what is intended alone,
-and the verdict says so. Section numbers in comments are those of the project's collected Longhorn facts.
+The judge asks this table which log line a failing deletion leaves, who does that deletion, and what is a known bug; no
+check knows a release by name. What a release can be asked for stands with what is asked: ``tasks``, ``faults``,
+``recurring_job``, ``backup_target``, ``permissions``. What is intended is the same for all of them, and stands in the
+checks; here is only where a release is known to do otherwise. A release that is not in the table is judged by what is
+intended alone, and the verdict says so. Section numbers in comments are those of the project's collected Longhorn
+facts.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import log_patterns as lines
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import tasks, versions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.log_patterns import LogPattern
 
 # Whose code does a deletion: the volume's or the default engine image's binary, or the instance manager.  (5.1)
@@ -28,9 +30,6 @@ SnapshotSource = t.Literal["engine log", "job log", "objects"]
 Sign = t.Literal["", "ended", "retried", "swallowed"]
 # Of the line that a job leaves which sees a deletion fail; "fatal" ends its process.
 Level = t.Literal["warning", "error", "fatal"]
-
-PRE_CLEANED: tuple[Task, ...] = ("snapshot", "backup")  # 4.2: where a release checks before it makes anything
-PURGING: tuple[Task, ...] = ("snapshot-cleanup", "filesystem-trim")  # 4.2: they delete nothing by name
 
 _RELEASE_TAG = re.compile(r"v\d+\.\d+\.\d+")
 
@@ -227,7 +226,6 @@ class _Generation:
     """Releases that do the same; a backup task does everything that a snapshot task does, and more."""
 
     releases: tuple[str, ...]
-    tasks: tuple[Task, ...]
     snapshots_deleted_by: Engine
     backups_deleted_by: Engine
     asynchronous: frozenset[Fault]
@@ -249,8 +247,8 @@ class _Generation:
     def profile(self, release: str, task: Task) -> Profile:
         """As far as it is about the task."""
         makes_backups = Cell("", task, "", "").makes_backups
-        purges = task in PURGING
-        pre_clean = self.pre_clean and task in PRE_CLEANED
+        purges = task in tasks.PURGING
+        pre_clean = self.pre_clean and task in tasks.PRE_CLEANED
         deletions: dict[Fault, Engine] = {"snapshot-delete": self.snapshots_deleted_by}
         deletions |= {"backup-delete": self.backups_deleted_by} if makes_backups else {}
         about = tuple if makes_backups else _not_about_backups
@@ -289,7 +287,6 @@ def _tags(minor: str, first: int, last: int) -> tuple[str, ...]:
 # 5.2, second row; recorded as 2020-06: jobs talk to the engine, and the fix is in. All deletions are the job's own.
 _JUNE_2020 = _Generation(
     releases=(versions.JUNE_2020,),
-    tasks=("snapshot", "backup"),
     snapshots_deleted_by="volume-image",
     backups_deleted_by="volume-image",
     asynchronous=frozenset(),
@@ -333,7 +330,6 @@ _1_1_0 = replace(_1_0_1, releases=_tags("1.1", 0, 3), skip_lines=lines.NO_NEW_DA
 # are objects, deleted by a controller. The clean-up of snapshots comes before the backup, and once more after it.
 _1_2_0 = _Generation(
     releases=_tags("1.2", 0, 2),
-    tasks=("snapshot", "backup"),
     snapshots_deleted_by="volume-image",
     backups_deleted_by="default-image",
     asynchronous=frozenset({"backup-delete"}),
@@ -363,11 +359,10 @@ _1_3_0 = replace(
     kinds=("recurringjobs", "backups", "snapshots"),
     created=(lines.CREATED_SNAPSHOT, lines.CREATED_BACKUP),
 )
-# 4.9: other words. 3.2: more tasks.
+# 4.9: other words.
 _1_4_1 = replace(
     _1_3_0,
     releases=_tags("1.4", 1, 1),
-    tasks=("snapshot", "backup", "snapshot-delete", "snapshot-cleanup"),
     cleaned_up=(lines.DELETED_SNAPSHOT, lines.BACKUP_ACCEPTED),
     warnings=(
         lines.FAILED_1_3_3.clean_up,
@@ -381,9 +376,6 @@ _1_4_1 = replace(
 _1_3_3 = replace(
     _1_4_1,
     releases=(*_tags("1.3", 3, 3), *_tags("1.4", 2, 3)),
-    tasks=(
-        "snapshot", "backup", "snapshot-force-create", "backup-force-create", "snapshot-delete", "snapshot-cleanup",
-    ),
     refusals=(lines.FAILED_1_3_3.refusal,),
     pre_clean=True,
     failures=_with_pre_clean("error"),
@@ -402,7 +394,6 @@ _1_4_4 = replace(
 _1_5_0 = replace(
     _1_3_3,
     releases=_tags("1.5", 0, 1),
-    tasks=(*_1_3_3.tasks, "filesystem-trim"),
     asynchronous=frozenset({"snapshot-delete", "backup-delete"}),
     snapshot_source="objects",
     created=(lines.COMPLETED_SNAPSHOT, lines.CREATED_BACKUP),
@@ -466,12 +457,10 @@ KNOWN = f"{versions.JUNE_2020}, {RELEASES[1]} to {RELEASES[-1]}"
 def profile(release: str, task: Task) -> Profile:
     """What this release does for this task, or UnknownRelease."""
     like = release if release in _TABLE else _nearest(release)
-    generation = _TABLE[like]
-    if task not in generation.tasks:
-        raise UnknownRelease(
-            f"task {task!r} has no profile for Longhorn {release}; known are {', '.join(generation.tasks)}"
-        )
-    known = generation.profile(release, task)
+    there = tasks.known_to(release)
+    if task not in there:
+        raise UnknownRelease(f"task {task!r} has no profile for Longhorn {release}; known are {', '.join(there)}")
+    known = _TABLE[like].profile(release, task)
     return known if like == release else replace(known, like=like, known_issues=(), failures={})
 
 

@@ -21,7 +21,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import 
     conclude,
     not_applicable,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import PURGING
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.tasks import PURGING
 
 ID = "retain-kept"
 

@@ -12,7 +12,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.fault_cells 
     Planned,
     Wish,
     plan_by_fault,
-    task_known,
 )
 
 STUB = {"image": "r.example/engine:stub", "broken": ["snapshot-delete", "backup-delete"]}
@@ -123,13 +122,6 @@ def test_and_everything_that_it_is_said_to_fail_where_the_job_sees_it() -> None:
 
 def test_a_build_that_refuses_inside_is_used_where_only_that_helps() -> None:
     assert plan("v1.4.4", images=[STUB, PATCHED]).cells[0].engine_image == PATCHED["image"]
-
-
-@pytest.mark.parametrize(
-    ("release", "known"), [("v1.3.2", False), ("v1.3.3", True), ("v1.4.1", False), ("v1.4.2", True), ("v2.0.0", True)]
-)
-def test_which_releases_know_a_task(release: str, known: bool) -> None:
-    assert task_known(release, "snapshot-force-create") is known
 
 
 @pytest.mark.parametrize(

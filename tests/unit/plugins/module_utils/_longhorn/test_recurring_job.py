@@ -111,30 +111,6 @@ def test_since_1_1_2_a_detached_volume_has_no_cronjob() -> None:
     assert recurring_job.scheduled(None, JOB, attached=False).state == "pending"
 
 
-OLD_TASKS = {"snapshot", "backup"}
-KEEPING = {"snapshot-delete", "snapshot-cleanup"}
-FORCED = {"snapshot-force-create", "backup-force-create"}
-
-
-@pytest.mark.parametrize(
-    ("release", "tasks"),
-    [
-        pytest.param("2020-06", OLD_TASKS, id="2020-06"),
-        pytest.param("v1.2.6", OLD_TASKS, id="1.2"),
-        pytest.param("v1.3.2", OLD_TASKS, id="before-1.3.3"),
-        pytest.param("v1.3.3", OLD_TASKS | KEEPING | FORCED, id="1.3.3"),
-        pytest.param("v1.4.0", OLD_TASKS, id="1.4.0-came-before-1.3.3"),
-        pytest.param("v1.4.1", OLD_TASKS | KEEPING, id="1.4.1"),
-        pytest.param("v1.4.2", OLD_TASKS | KEEPING | FORCED, id="1.4.2"),
-        pytest.param("v1.5.0", OLD_TASKS | KEEPING | FORCED | {"filesystem-trim"}, id="1.5"),
-        pytest.param("v1.9.0", {*recurring_job.TASKS}, id="1.9"),
-        pytest.param("v1.99.0", {*recurring_job.TASKS}, id="one-that-nobody-knows-yet"),
-    ],
-)
-def test_each_release_has_its_tasks(release: str, tasks: set[str]) -> None:
-    assert set(recurring_job.limits(release).tasks) == tasks
-
-
 @pytest.mark.parametrize(
     ("release", "name", "retain", "summed", "objects", "parameters"),
     [

@@ -160,20 +160,20 @@ _SWALLOWED = KnownIssue(
     "v1.4.4 and v1.5.2",
     "swallowed",
 )
-# 0, 4.2: the same, and the clean-up comes before the backup.
+# 0, 4.2: the same, and the clean-up comes before the backup; since 1.3.3 and 1.4.2 before the snapshot (#4898).
 _NO_BACKUP = KnownIssue(
     "one-backup-per-invocation",
     "longhorn#4255",
     "the clean-up before the backup fails, which is only logged, and no backup is made",
-    "v1.3.3 and v1.4.2",
+    "v1.4.4 and v1.5.2",
     "swallowed",
 )
-# 0, 8: #13587.
+# 0, 8: #13587. That it is fixed is known from issues only.
 _LOST = KnownIssue(
     "job-succeeded",
     "longhorn#13587",
     "the error of a volume is logged and then lost, so a Job that made nothing for it is Complete",
-    "v1.12.2",
+    "v1.12.2, as its issue says",
     "swallowed",
 )
 

@@ -348,5 +348,6 @@ def test_a_known_release_needs_no_remark() -> None:
 
 def test_a_known_issue_says_when_it_is_mended() -> None:
     (lost,) = profile("v1.12.1", "snapshot").known_issues
-    assert str(lost).endswith("is Complete (fixed in v1.12.2)")
+    assert str(lost).endswith("is Complete (fixed in v1.12.2, as its issue says)")
+    assert "fixed in v1.4.4 and v1.5.2" in str(profile("v1.2.6", "backup").known_issues[1])
     assert str(profile("v1.8.2", "snapshot").known_issues[0]).endswith("so the Job fails (no fix is known)")

@@ -86,7 +86,7 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="scenario", help="the lab's name (default: scenario)")
     _lab_options(parser)
-    _report(parser)
+    _report(parser, kind=_unused_folder)
     parser.set_defaults(run=scenario.run, judges=True, status_on_error=STATUS[BROKEN])
 
 
@@ -169,9 +169,9 @@ def _lab_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _report(parser: argparse.ArgumentParser) -> None:
+def _report(parser: argparse.ArgumentParser, *, kind: t.Callable[[str], Path] | None = None) -> None:
     parser.add_argument(
-        "--report", type=_new_folder, metavar="DIR", help="the report's folder (default: under reports/)"
+        "--report", type=kind or _new_folder, metavar="DIR", help="the report's folder (default: under reports/)"
     )
 
 
@@ -183,6 +183,13 @@ def _new_folder(text: str) -> Path:
     path = Path(text).expanduser().resolve()
     if path.exists() and not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
+
+
+def _unused_folder(text: str) -> Path:
+    path = _new_folder(text)
+    if (path / "history").exists():
+        raise argparse.ArgumentTypeError(f"{text!r} has the history of an earlier run; every run needs its own folder")
     return path
 
 

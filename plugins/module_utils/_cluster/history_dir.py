@@ -62,6 +62,7 @@ class HistoryWriter:
     def __init__(self, folder: Path, *, clock: Clock = SYSTEM) -> None:
         self.folder = folder
         self.resumed_after: model.Record | None = None  # last record of an earlier recording into the same folder
+        self._begun: model.Subjects | None = None  # what that was about
         self._clock = clock
         self.gaps = 0  # written by us
         self._mutex = threading.Lock()
@@ -89,7 +90,8 @@ class HistoryWriter:
         return self._number
 
     def begin(self, subjects: model.Subjects, *, kinds: tuple[str, ...], origin: model.Origin) -> None:
-        """The ``start`` record and the manifest."""
+        """The ``start`` record and the manifest, or Conflict when the folder has another run's history."""
+        self._refuse_other(subjects)
         with _Told(self.folder):
             if not _ends_with_newline(self.folder / RECORDS):
                 self._file.write(b"\n")  # what a killed writer left of its last record stays, as damage
@@ -181,11 +183,31 @@ class HistoryWriter:
         for _line, item in _decoded(self.folder / RECORDS):
             if not isinstance(item, records.RecordError):
                 self._number, self.resumed_after = item.number, item
+            if isinstance(item, model.Start):
+                self._begun = item.subjects
+
+    def _refuse_other(self, subjects: model.Subjects) -> None:
+        """What is expected may be stated anew; two runs in one history would be judged as one."""
+        before = self._begun
+        if before is not None and _run_of(before) != _run_of(subjects):
+            raise Conflict(
+                "it is the history of another run", subject=str(self.folder), expected=_described(subjects),
+                seen=_described(before), advice="Give each run a folder of its own.",
+            )  # fmt: skip
 
     def _write_manifest(self, document: Mapping[str, t.Any]) -> None:
         temporary = self.folder / (MANIFEST + ".new")
         temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         temporary.replace(self.folder / MANIFEST)
+
+
+def _run_of(subjects: model.Subjects) -> tuple[t.Any, ...]:
+    return subjects.namespace, subjects.run_id, {(cell.volume, cell.cronjob) for cell in subjects.cells}
+
+
+def _described(subjects: model.Subjects) -> str:
+    volumes = ", ".join(sorted(cell.volume for cell in subjects.cells)) or "none"
+    return f"run {subjects.run_id or 'without an id'}, namespace {subjects.namespace}, volumes {volumes}"
 
 
 class LogFile:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -99,6 +100,33 @@ def went_on(folder: Path) -> Path:
     with history_dir.open_for_writing(written(folder), SUBJECTS, clock=FixedClock()) as writer:
         writer.end("deadline")
     return folder
+
+
+OTHER = model.Cell(volume="v2", task="snapshot", job="c-1", cronjob="v2-c-1-c", faults=())
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        pytest.param({"run_id": "run-2"}, "expected run run-2, .* seen run without an id", id="another run"),
+        pytest.param({"cells": (OTHER,)}, "volumes v2; seen .* volumes v1", id="another volume"),
+        pytest.param({"namespace": "n"}, "namespace n, .* seen .* namespace longhorn-system", id="another namespace"),
+    ],
+)
+def test_another_run_is_not_mixed_in(tmp_path: Path, change: dict[str, t.Any], seen: str) -> None:
+    folder = written(tmp_path / "h")
+    before = (folder / "history.jsonl").read_bytes()
+    with pytest.raises(Conflict, match=seen):
+        history_dir.open_for_writing(folder, replace(SUBJECTS, **change), clock=FixedClock())
+    assert (folder / "history.jsonl").read_bytes() == before
+
+
+def test_what_is_expected_may_be_stated_anew(tmp_path: Path) -> None:
+    folder, cell = written(tmp_path / "h"), replace(SUBJECTS.cells[0], faults=("snapshot-delete",))
+    anew = replace(SUBJECTS, release="v1.0.1", cells=(cell,))
+    with history_dir.open_for_writing(folder, anew, clock=FixedClock()) as writer:
+        writer.end("deadline")
+    assert history_dir.read_history(folder).subjects == anew
 
 
 def test_a_second_recording_is_another_link(tmp_path: Path) -> None:

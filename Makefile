@@ -2,7 +2,7 @@
 # Every target sets up what it needs first; `make` alone lists the targets.
 #
 #   PYTHON=/path/to/python3   which Python makes .venv           (setup)
-#   LONGHORN=v1.0.1           which simulated Longhorn to run    (scenario)
+#   LONGHORN=v1.0.1           which simulated Longhorn to run    (scenario; it reads these three itself)
 #   INVOCATIONS=3             how many invocations per job       (scenario)
 #   KEEP=1                    leave the lab running afterwards   (scenario)
 #   ARGS="..."                handed to the command as it is     (scenario, faults, matrix, bench)
@@ -17,7 +17,6 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/collections
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export ANSIBLE_REMOTE_TMP := $(CURDIR)/.ansible/tmp
 BIN := .venv/bin
-scenario_options := $(if $(LONGHORN),--longhorn $(LONGHORN)) $(if $(INVOCATIONS),--invocations $(INVOCATIONS)) $(if $(KEEP),--keep)
 
 .PHONY: help setup scenario test lint sanity unit browser lab-tests integration molecule artefact faults matrix bench mutants changelog lock assets clean distclean
 
@@ -28,7 +27,7 @@ setup: ## make .venv and collections/ (does nothing when nothing changed)
 	@sh build/setup.sh
 
 scenario: setup ## run the whole test procedure against the embedded lab and show the verdict
-	@$(BIN)/longhorn-qa scenario $(scenario_options) $(ARGS)
+	@$(BIN)/longhorn-qa scenario $(ARGS)
 
 test: setup ## every check; a failing one is named, with its output
 	@$(BIN)/python build/test.py

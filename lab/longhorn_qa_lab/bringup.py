@@ -169,7 +169,7 @@ class BringUp:
         words = self._last_words(name)
         if says_taken(words.splitlines()):
             return PortTaken(f"{name} found one of its ports taken ({self._layout.ports}).")
-        if "no space left on device" in words:
+        if "no space left on device" in words.lower():
             return LabError(f"The disk that holds {self._layout.paths.folder} is full: {name} could not go on.")
         return LabError(f"{name} ended before it was ready; its last lines in {self._log(name)}:\n{words}")
 

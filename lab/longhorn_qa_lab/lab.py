@@ -55,18 +55,22 @@ def up(options: Options, progress: Progress) -> Description:
 def running(options: Options, progress: Progress, *, keep: bool = False) -> Iterator[Running]:
     """A lab that ends with the block, and also when this process is killed inside it.
 
-    With `keep` it stays after a block that came to its end.
+    With `keep` it stays after a block that came to its end or failed, because what failed is to be looked at.
     """
     with _locked(options.name) as place:
         started = _start(place, options, progress=progress, owner=os.getpid())
-    finished = False
+    stays = False
     try:
         yield started
-        finished = True
+        stays = keep
+    except LabError:
+        stays = keep
+        raise
     finally:
-        if keep and finished:
+        if stays:
             started.keeper.detach()
             dataclasses.replace(started.description, owner=None).write(place.description)
+            progress(f"the lab stays up: export KUBECONFIG={started.kubeconfig}; longhorn-qa lab down {options.name}")
         else:
             started.keeper.close()
             with _locked(options.name) as place:

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import threading
 import typing as t
 from collections.abc import Callable, Iterator
@@ -19,12 +20,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from longhorn_qa_lab import cli, lab, playbook
 from longhorn_qa_lab.bringup import Options
+from longhorn_qa_lab.commands import parser
 from longhorn_qa_lab.errors import LabError
 from longhorn_qa_lab.progress import Progress
 
+ROOT = Path(__file__).parents[2]
 SCRIPT = """#!/bin/sh
 set -e
 echo "$@" > {folder}/arguments
@@ -69,17 +73,16 @@ class Labs:
     def __init__(self) -> None:
         self.options: list[Options] = []
         self.ended: list[str] = []
-        self.kept: list[str] = []
+        self.keep = False
 
     @contextlib.contextmanager
     def running(self, options: Options, progress: Progress, *, keep: bool = False) -> Iterator[SimpleNamespace]:
         self.options.append(options)
-        finished = False
+        self.keep = keep
         try:
             yield SimpleNamespace(kubeconfig=Path("/lab/kubeconfig"))
-            finished = True
         finally:
-            (self.kept if keep and finished else self.ended).append(options.name)
+            self.ended.append(options.name)
 
 
 @pytest.fixture
@@ -276,9 +279,54 @@ def test_options_by_environment(
     _, out, _ = run("scenario", "--report", str(report))
     assert labs.options[0].release == "v1.0.0"
     assert ansible.variables["best_effort_cleanup_invocations"] == 7
-    assert (labs.kept, labs.ended) == (["scenario"], [])
-    assert "longhorn-qa lab down scenario" in out
+    assert labs.keep is True
     assert last_line(out) == "VERDICT pass"
+
+
+@pytest.mark.parametrize("value", ["0", "no", ""])
+def test_an_environment_that_says_no_keeps_nothing(
+    run: Run, ansible: StandIn, labs: Labs, report: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    ansible.reports('{"verdict": "pass"}', into=report)
+    monkeypatch.setenv("KEEP", value)
+    run("scenario", "--report", str(report))
+    assert (labs.keep, ansible.variables["best_effort_cleanup_keep"]) == (False, False)
+
+
+def test_make_hands_the_environment_on_as_it_is(tmp_path: Path) -> None:
+    """KEEP=0 is for the command to understand: make takes every text for yes."""
+    told = subprocess.run(
+        ["make", "--dry-run", "scenario", "KEEP=0", "LONGHORN=v1.0.1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--keep" not in told.stdout
+
+
+@pytest.mark.parametrize("option", ["--task", "--fault"])
+def test_what_no_release_knows_is_refused_before_there_is_a_lab(labs: Labs, option: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["scenario", option, "nope"])
+    assert (ended.value.code, labs.options) == (3, [])
+
+
+def test_the_command_and_the_procedure_know_the_same_words() -> None:
+    role = yaml.safe_load((ROOT / "roles/best_effort_cleanup/meta/argument_specs.yml").read_text())
+    options = role["argument_specs"]["main"]["options"]
+    assert list(parser.TASKS) == options["best_effort_cleanup_tasks"]["choices"]
+    text = (ROOT / "plugins/modules/longhorn_fault.py").read_text()
+    documented = yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
+    assert list(parser.FAULTS) == ["auto", *documented["options"]["type"]["choices"]]
+
+
+def test_every_run_has_a_folder_of_its_own(labs: Labs, report: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (report / "history").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["scenario", "--report", str(report)])
+    assert (ended.value.code, labs.options) == (3, [])
+    assert "has the history of an earlier run" in capfd.readouterr().err
 
 
 def test_expectations_come_from_a_file(run: Run, ansible: StandIn, report: Path, tmp_path: Path) -> None:

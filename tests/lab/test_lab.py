@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,10 +15,11 @@ import time
 import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from longhorn_qa_lab import description, lab, paths, ports, processes
+from longhorn_qa_lab import bringup, description, lab, paths, ports, processes
 from longhorn_qa_lab.bringup import Options
 from longhorn_qa_lab.description import Description
 from longhorn_qa_lab.errors import LabError, PortTaken
@@ -235,6 +237,39 @@ class TestLeftovers:
             keeper.kill()
             keeper.wait()
 
+    @pytest.mark.parametrize(
+        ("error", "keep", "stays"),
+        [
+            pytest.param(None, True, True, id="came to its end"),
+            pytest.param(LabError("the playbook failed"), True, True, id="failed"),
+            pytest.param(LabError("the playbook failed"), False, False, id="failed, and was not to stay"),
+            pytest.param(KeyboardInterrupt(), True, False, id="interrupted"),
+        ],
+    )
+    def test_what_stays_when_it_was_asked_to(
+        self,
+        name: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+        error: BaseException | None,
+        keep: bool,
+        stays: bool,
+    ) -> None:
+        place = self.describe(name, owner=os.getpid())
+        described = description.read(place.description)
+        ended: list[str] = []
+        keeper = SimpleNamespace(detach=lambda: ended.append("let go"), close=lambda: ended.append("closed"))
+        monkeypatch.setattr(lab, "_start", lambda *_, **__: Running(described, keeper))
+        with (
+            contextlib.suppress(LabError, KeyboardInterrupt),
+            lab.running(Options(name=name), Progress(), keep=keep),
+        ):
+            if error is not None:
+                raise error
+        found = description.read(place.description)
+        assert (ended, found is not None and found.owner is None) == (["let go" if stays else "closed"], stays)
+        assert (f"longhorn-qa lab down {name}" in capfd.readouterr().err) is stays
+
     def test_an_unreadable_description_does_not_stop_down(self, name: str) -> None:
         place = self.describe(name)
         place.description.write_text('{"name": ')
@@ -273,6 +308,28 @@ def test_of_two_starts_at_once_the_second_names_the_first(name: str) -> None:
     assert f"Lab '{name}' is being started or stopped by process 4711: wait for it" in second.stderr
     assert "Traceback" not in second.stderr
     assert living(name) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("walpb: write 0.wal: no space left on device", id="a Go program's"),
+        pytest.param("OSError: [Errno 28] No space left on device", id="the node's"),
+    ],
+)
+def test_a_disk_that_fills_up_while_a_part_starts_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    place = paths.LabPaths(tmp_path)
+    place.logs.mkdir()
+    (place.logs / "etcd.log").write_text(f"starting\n{words}\n")
+    monkeypatch.setattr(bringup, "Kube", lambda *_, **__: None)
+    keeper: t.Any = SimpleNamespace(start=lambda *_: SimpleNamespace(alive=lambda: False))
+    layout: t.Any = SimpleNamespace(paths=place)
+    starting = bringup.BringUp(Options(name="full"), layout=layout, keeper=keeper, progress=Progress(silent))
+    starting._start("etcd", [])
+    with pytest.raises(LabError, match=f"The disk that holds {tmp_path} is full: etcd could not go on"):
+        starting._wait("etcd", lambda: False)
 
 
 def test_a_full_disk_is_said_before_anything_starts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

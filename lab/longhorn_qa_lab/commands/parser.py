@@ -18,6 +18,25 @@ from longhorn_qa_lab.stub import command as stub
 from longhorn_qa_lab.verdicts import BROKEN, STATUS, announce
 
 RELEASES = tuple(releases.RELEASES)
+TASKS = (
+    "snapshot",
+    "backup",
+    "snapshot-force-create",
+    "backup-force-create",
+    "snapshot-delete",
+    "snapshot-cleanup",
+    "filesystem-trim",
+)
+FAULTS = (
+    "auto",
+    "engine-image",
+    "default-engine-image",
+    "patched-engine-image",
+    "backup-store",
+    "admission",
+    "disable-snapshot-purge",
+    "object-lock",
+)
 _NONE = "none"
 _ERROR = 1
 
@@ -68,17 +87,17 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
         "--keep",
         action="store_true",
         default=_is_set(environment("KEEP")),
-        help="leave the lab and what the run made in place (environment: KEEP)",
+        help="leave the lab and what the run made in place, also of one that failed (environment: KEEP=1)",
     )
     parser.add_argument("--trigger", action="store_true", help="start invocations by hand instead of waiting for ticks")
-    parser.add_argument("--task", action="append", metavar="TASK", help="what the jobs do; may be given several times")
+    parser.add_argument("--task", action="append", choices=TASKS, help="what the jobs do; may be given several times")
     parser.add_argument(
         "--effect",
         action="append",
         choices=("visible", "asynchronous", "none"),
         help="who sees deletions fail; may be given several times (default: what the procedure does on the release)",
     )
-    parser.add_argument("--fault", metavar="TYPE", help="what makes deletions fail (default: what has the effect)")
+    parser.add_argument("--fault", choices=FAULTS, help="what makes deletions fail (default: what has the effect)")
     parser.add_argument("--variables", type=_json_file, metavar="FILE", help="more variables of the playbook, as JSON")
     parser.add_argument("--no-recovery", action="store_true", help="do not record an invocation without the fault")
     parser.add_argument(

@@ -21,7 +21,7 @@ _TAGGED = re.compile(r"v\d+\.\d+\.\d+")
 
 
 def run(given: argparse.Namespace) -> int:
-    """The lab ends in every case but one: it was asked to stay, and the run came to its end."""
+    """The lab ends in every case but one: it was asked to stay, and nobody interrupted it."""
     folder = given.report or report_folder(f"scenario-{given.longhorn}")
     options = Options(
         name=given.name,
@@ -39,8 +39,6 @@ def run(given: argparse.Namespace) -> int:
         playbook.run(call)
         verdict = verdicts.read(folder)
     verdicts.show(folder)
-    if given.keep:
-        print(f"the lab stays up: export KUBECONFIG={running.kubeconfig}; longhorn-qa lab down {given.name}")
     return verdicts.announce(verdict)
 
 

@@ -15,7 +15,8 @@ options:
     type: str
     default: longhorn-system
 requirements:
-  - kubernetes >= 24.2.0 (Python library, on the host that executes the module)
+  - kubernetes >= 29 (Python library, on the host that executes the module)
+  - urllib3 >= 2.3 (Python library, on the host that executes the module)
 notes:
   - The module runs where Ansible executes it; for playbooks of this collection that is the control node
     (C(connection=local)).

@@ -32,7 +32,8 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - The backup store, to list what it really holds. Needs the Python library boto3 where the module runs.
+      - The backup store, to list what it really holds. Needs the Python library boto3 >= 1.36 where the module
+        runs.
       - Without this option, or without boto3, nothing is claimed about the store.
     type: dict
     suboptions:
@@ -53,7 +54,7 @@ options:
   store:
     description:
       - The backup store, as far as it is not the one that is set as Longhorn's backup target. Needs the Python library
-        boto3 where the module runs; without it nothing is claimed about the store.
+        boto3 >= 1.36 where the module runs; without it nothing is claimed about the store.
     type: dict
     suboptions:
       url:

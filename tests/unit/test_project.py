@@ -231,6 +231,35 @@ def test_the_pins_cover_the_declared_packages_and_hold_no_address() -> None:
         assert "://" not in path.read_text(encoding="utf-8")
 
 
+def test_users_and_the_lab_need_the_same_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    needed = {line for line in lines if not line.startswith("#")}
+    assert needed - set(project["dependencies"]) == set()
+    assert set(project["optional-dependencies"]["store"]) - needed == set()
+
+
+def declared_bound(package: str) -> str:
+    found = re.search(rf"^{package}(>=.*)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+@pytest.mark.parametrize(
+    ("package", "places"),
+    [
+        pytest.param("boto3", ["module_utils/_cluster/store.py", "doc_fragments/store.py"], id="boto3"),
+        pytest.param("kubernetes", ["module_utils/_cluster/client.py", "doc_fragments/common.py"], id="kubernetes"),
+        pytest.param("urllib3", ["doc_fragments/common.py"], id="urllib3"),
+    ],
+)
+def test_documentation_and_messages_name_the_same_versions(package: str, places: list[str]) -> None:
+    bound = declared_bound(package)
+    assert bound
+    for place in places:
+        said = re.findall(rf"{package} ?>= ?([0-9.]*[0-9])", (ROOT / "plugins" / place).read_text(encoding="utf-8"))
+        assert {f">={version}" for version in said} == {bound}, place
+
+
 def test_the_optional_openshift_extra_imports() -> None:
     code = "import openshift.dynamic, openshift.helper.userpassauth as login; login.OCPLoginConfiguration"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -59,7 +59,7 @@ def _open_connection(params: Mapping[str, t.Any]) -> Connection:
     if IMPORT_ERROR is not None:
         raise MissingLibrary(
             f"the Python library {IMPORT_ERROR.name or 'kubernetes'} cannot be imported",
-            advice="Install it where the module runs: pip install 'kubernetes>=24.2.0'.",
+            advice="Install it where the module runs: pip install 'kubernetes>=29'.",
         ) from IMPORT_ERROR
     configuration = _configuration(params)
     rest = kubernetes_rest.RESTClientObject(configuration)

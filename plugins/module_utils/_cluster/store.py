@@ -124,7 +124,8 @@ class S3Store:
         if not HAS_BOTO3:
             raise MissingLibrary(
                 "the Python library boto3 is needed to list a backup store", subject=self.target,
-                advice="Install it where the module runs: pip install boto3. Without it the store cannot be compared.",
+                advice="Install it where the module runs: pip install 'boto3>=1.36'. "
+                "Without it the store cannot be compared.",
             )  # fmt: skip
         self._secret = self._read_secret()
         with tempfile.TemporaryDirectory(prefix="longhorn-qa-") as folder:

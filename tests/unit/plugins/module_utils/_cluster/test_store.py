@@ -135,7 +135,7 @@ def test_a_failure_is_an_error_without_secrets(
 
 def test_without_the_library(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "HAS_BOTO3", False)
-    with pytest.raises(errors.MissingLibrary, match="pip install boto3"):
+    with pytest.raises(errors.MissingLibrary, match=r"pip install 'boto3>=1\.36'"):
         opened(Cluster(s3)).backups(["v"])
 
 

@@ -220,11 +220,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import 
 
 def main() -> None:
     """Options in, result or failure out."""
-    formats = ["json", "junit", "text", "html", "markdown", "prometheus"]
+    formats, usual = list(job_report.FILES), list(job_report.DEFAULT_FORMATS)
     spec = {
         "history": {"type": "list", "elements": "path", "required": True},
         "report_dir": {"type": "path", "default": ""},
-        "formats": {"type": "list", "elements": "str", "choices": formats, "default": formats[:5]},
+        "formats": {"type": "list", "elements": "str", "choices": formats, "default": usual},
         "junit_inconclusive": {"type": "str", "choices": ["error", "failure", "skipped"], "default": "error"},
         "fail_on": {"type": "list", "elements": "str", "choices": ["fail", "inconclusive", "broken"], "default": []},
     }

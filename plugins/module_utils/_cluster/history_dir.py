@@ -38,6 +38,14 @@ def log_path(pod_uid: str, attempt: int) -> str:
     return path
 
 
+def require_none(folder: Path) -> None:
+    """Conflict when the folder has a history: only a recording goes on with one."""
+    if (folder / RECORDS).exists():
+        raise Conflict(
+            "there is a history already", subject=str(folder), advice="Give a folder that does not exist or is empty."
+        )
+
+
 def open_for_writing(
     path: str | Path,
     subjects: model.Subjects,

@@ -50,7 +50,6 @@ JOBS = Kind("batch/v1", "jobs")
 CRONJOBS = Kind("batch/v1", "cronjobs")
 CRONJOBS_V1BETA1 = Kind("batch/v1beta1", "cronjobs")  # the only one before Kubernetes 1.21
 DEPLOYMENTS = Kind("apps/v1", "deployments")
-DAEMONSETS = Kind("apps/v1", "daemonsets")
 ACCESS_REVIEWS = Kind("authorization.k8s.io/v1", "selfsubjectaccessreviews", namespaced=False)
 
 

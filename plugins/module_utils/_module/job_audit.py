@@ -10,12 +10,11 @@ from pathlib import Path
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     BadInput,
-    Conflict,
     Forbidden,
     LonghornQAError,
     NotFound,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import RECORDS, open_for_writing
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import open_for_writing, require_none
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.remembered import (
     Remembered,
@@ -38,10 +37,7 @@ def run(
 ) -> dict[str, t.Any]:
     """The module: one look, one history. In check mode the look is taken and nothing is written."""
     folder = Path(params["history"])
-    if (folder / RECORDS).exists():
-        raise Conflict(
-            "there is a history already", subject=str(folder), advice="Give a folder that does not exist or is empty."
-        )
+    require_none(folder)
     client = client or connect(params)
     audit = _Audit(params, client)
     audit.require_namespace()

@@ -11,9 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import (
-    RECORDS,
     HistoryWriter,
     open_for_writing,
+    require_none,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
@@ -26,7 +26,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases imp
     release_of,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._module import dump_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput
 
 _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
 
@@ -34,6 +34,7 @@ _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
 def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime | None = None) -> dict[str, t.Any]:
     """The module: read the dump, find out what it is about, write the history."""
     dump, history = Path(params["dump"]), Path(params["history"])
+    require_none(history)
     stated = _stated_cells(params.get("expect") or [])
     _require_known(params.get("longhorn_release") or "")
     files = dump_files.read(dump)
@@ -128,10 +129,6 @@ def _cells(found: Iterable[model.ObjectSeen]) -> tuple[model.Cell, ...]:
 
 
 def _write(folder: Path, imported: Imported, subjects: model.Subjects) -> None:
-    if (folder / RECORDS).exists():
-        raise Conflict(
-            "there is a history already", subject=str(folder), advice="Give a folder that does not exist or is empty."
-        )
     records = imported.history.records
     kinds = next(record.kinds for record in records if isinstance(record, model.Start))
     with open_for_writing(folder, subjects, kinds=kinds, origin="dump") as writer:

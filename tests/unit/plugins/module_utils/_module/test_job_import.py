@@ -69,8 +69,9 @@ def test_dump_without_any_object_is_refused(content: bytes | None, tmp_path: Pat
         job_import.run(import_params(tmp_path / "h", dump=str(tmp_path / "dump")))
 
 
-def test_existing_history_is_never_written_over(imported: Path) -> None:
+@pytest.mark.parametrize("check_mode", [False, True], ids=["for real", "check mode"])
+def test_existing_history_is_never_written_over(imported: Path, *, check_mode: bool) -> None:
     before = (imported / "history.jsonl").read_bytes()
     with pytest.raises(Conflict, match="there is a history already"):
-        job_import.run(import_params(imported))
+        job_import.run(import_params(imported), check_mode=check_mode)
     assert (imported / "history.jsonl").read_bytes() == before

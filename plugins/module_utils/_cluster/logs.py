@@ -5,6 +5,9 @@ The log API knows only "the container now" and "the one before it". Which run th
 a follower asks for its own run by either name, and says so when its run can no longer be asked for, or when somebody
 else's text came in its place. After a cut the watch may not have told yet that another run has begun: where the text
 does not go on as it should, or where there was none before, the pod is asked for.
+
+A stream that says nothing may be quiet or stalled. So when the recording ends, each log that has no end yet is read
+once more to where it is.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     Refused,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, LogFile
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.http import Stream
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.log_cursor import LogCursor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
@@ -36,9 +39,13 @@ _LOOK = 0.1
 _NOT_YET = 15.0  # longest refusal of a log that should be there: not started, not known (yet) to the server
 _LATE = 3.0  # a stream that says nothing for so long after its container ended is not waited for
 _NODE_AHEAD = 3.0  # how long a node may take to tell that another run has begun
+_LASTED = 1.0  # a stream that was open for so long worked, also when it had nothing to say
+_AT_THE_END = 10.0  # for the logs that are still open to be read once more
 
 ENDED = "the container ended"
 STOPPED = "the recording ended"
+UNREAD = "the recording ended, and the log could not be read to where it was by then"
+LACKING = "the node no longer has what it sent before"
 GONE = "the pod was removed before its log was read to the end"
 
 
@@ -100,6 +107,7 @@ class LogKeeper:
     failed: t.Callable[[BaseException], None]
     finished: set[tuple[str, int]] = field(default_factory=set)  # read to their end by an earlier recording
     silence: float = _SILENCE
+    concluding: threading.Event = field(default_factory=threading.Event, init=False)
     _runs: dict[str, Run] = field(default_factory=dict, init=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, init=False)
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -142,10 +150,23 @@ class LogKeeper:
 
     def hurry(self) -> None:
         """Ends streams that stall although their containers have ended; they are read again at once."""
-        with self._mutex:
-            followers = [follower for follower in self._followers.values() if not follower.closed]
-        for follower in followers:
+        for follower in self._unclosed():
             follower.hurry()
+
+    def conclude(self) -> None:
+        """The recording ends: what is still open is read once more. What that fails for, for too long, is a gap."""
+        self.concluding.set()
+        for follower in self._unclosed():
+            follower.conclude()
+        deadline = self.clock.monotonic() + _AT_THE_END
+        while self._unclosed() and self.clock.monotonic() < deadline:
+            self.clock.sleep(_LOOK)
+        for follower in self._unclosed():
+            follower.close(UNREAD)
+
+    def _unclosed(self) -> list[Follower]:
+        with self._mutex:
+            return [follower for follower in self._followers.values() if not follower.closed]
 
     def open(self, pod_uids: t.Container[str]) -> int:
         """How many container runs of these pods are still being read."""
@@ -154,8 +175,13 @@ class LogKeeper:
                 1 for (uid, _attempt), follower in self._followers.items() if uid in pod_uids and not follower.closed
             )
 
+    def stop(self, seconds: float) -> None:
+        """Ends every stream, and waits for the followers."""
+        self.streams.stop()
+        self.join(seconds)
+
     def join(self, seconds: float) -> None:
-        """Waits for the followers after the streams were stopped."""
+        """Waits for the followers."""
         for follower in list(self._followers.values()):
             if follower.thread is not None:
                 follower.thread.join(seconds)
@@ -195,31 +221,45 @@ class Follower:
         self._stream: Stream | None = None
         self._asked = False
         self._late_at = 0.0
+        self._ends = 0  # of streams in a row that brought nothing new
+        self._backoff = keeper.backoff()
+        self._patience = keeper.backoff()
+        self._patience.budget = _NOT_YET
+        self._record = keeper.writer.log_opened(run.uid, run.pod, run.container, attempt)
+        self._file = keeper.writer.log_file(self._record)
+        self._mutex = threading.Lock()  # of the file and its last record: the end of the recording may close it too
 
     def run(self) -> None:
         """Reads until the container run is over and everything of it is kept, or until that is impossible."""
         try:
-            self._record()
+            self.close(self._read_all())
         except Exception as error:  # noqa: BLE001 - a log that is lost without a word would be the worst outcome
             if not self._keeper.streams.stopped.is_set():
                 self._keeper.failed(error)
         finally:
+            self._file.close()
             self.closed = True
 
-    def _record(self) -> None:
+    def close(self, reason: str) -> None:
+        """The last record of the log, once; whatever is read later does not belong to it."""
         writer, run = self._keeper.writer, self._run
-        record = writer.log_opened(run.uid, run.pod, run.container, self._attempt)
-        file = writer.log_file(record)
-        try:
-            reason = self._read_all(file)
-        finally:
-            file.close()
-        complete = reason == ENDED
-        if not complete and reason != STOPPED:
-            what = f"attempt {self._attempt}: {reason}"
-            writer.gap("logs", what, until=self._keeper.clock.now(), subject=run.pod)
-        reason = f"{reason}; read from {self._since} on" if self._since else reason
-        writer.log_closed(record, size=file.size, complete=complete, reason=reason)
+        with self._mutex:
+            if self.closed:
+                return
+            self._file.close()
+            complete = reason == ENDED
+            if not complete and reason != STOPPED:
+                what = f"attempt {self._attempt}: {reason}"
+                writer.gap("logs", what, until=self._keeper.clock.now(), subject=run.pod)
+            reason = f"{reason}; read from {self._since} on" if self._since else reason
+            writer.log_closed(self._record, size=self._file.size, complete=complete, reason=reason)
+            self.closed = True
+
+    def conclude(self) -> None:
+        """Ends the stream, so that the log is asked for once more."""
+        stream = self._stream
+        if stream is not None:
+            stream.close()
 
     def hurry(self) -> None:
         """Ends a stream that says nothing although its container has ended."""
@@ -229,48 +269,53 @@ class Follower:
         elif now >= self._late_at:
             stream.close()
 
-    def _read_all(self, file: LogFile) -> str:
-        """Why reading ended; ``ENDED`` when nothing is missing.
+    def _read_all(self) -> str:
+        """Why reading ended; ``ENDED`` when nothing is missing, ``STOPPED`` when nothing is until now.
 
         The end of a stream does not prove the end of the log: when the node's side of it breaks, the API server ends
         it as if all had been said. So what was read is asked for once more, at once, and again when the container is
-        known to have ended.
+        known to have ended. An answer without what is known proves nothing.
         """
-        backoff, patience = self._keeper.backoff(), self._keeper.backoff()
-        patience.budget = _NOT_YET
-        ends = 0  # of streams in a row that brought nothing new
-        while not self._keeper.streams.stopped.is_set():
-            problem = self._impossible()
-            if problem:
-                return problem
-            over = self._run.ended(self._attempt)
-            try:
-                news = self._read(file, backoff, follow=not over)
-            except (NotFound, Forbidden, Refused) as error:  # not yet, not any more, or a server that has just begun
-                if self._run.deleted and not isinstance(error, Forbidden):
-                    return self._verified(file) if ends > 1 else GONE
-                if not patience.pause():
-                    return _refusal(error)
-                continue
-            except ApiFailure as error:
-                if self._keeper.streams.stopped.is_set() or backoff.pause(error.retry_after):
-                    continue
-                return str(error)
-            backoff.succeeded()
-            patience.succeeded()
-            if news is None:
-                continue
-            if over:
-                whole = self.cursor.repeated or ends > 1
-                return self._verified(file) if whole else "the node no longer has what it sent before"
-            ends = 1 if news or not self.cursor.repeated else ends + 1
-            self._await_end(ends)
-        return STOPPED
+        while not self._done():
+            reason = self._impossible() or self._once()
+            if reason:
+                return reason
+        return UNREAD
 
-    def _read(self, file: LogFile, backoff: Backoff, *, follow: bool) -> bool | None:
+    def _once(self) -> str:
+        """One request; why reading ends with it, or empty."""
+        over, last = self._run.ended(self._attempt), self._keeper.concluding.is_set()
+        try:
+            news = self._read(follow=not over and not last)
+        except (NotFound, Forbidden, Refused) as error:  # not yet, not any more, or a server that has just begun
+            if self._run.deleted and not isinstance(error, Forbidden):
+                return self._verified() if self._ends > 1 else GONE
+            return "" if self._patience.pause() else _refusal(error)
+        except ApiFailure as error:
+            return "" if self._done() or self._backoff.pause(error.retry_after) else str(error)
+        self._patience.succeeded()
+        return "" if news is None else self._answered(news=news, over=over, last=last)
+
+    def _answered(self, *, news: bool, over: bool, last: bool) -> str:
+        """What the end of a stream means; empty: it is asked for again."""
+        if over:
+            return self._verified() if self.cursor.repeated or self._ends > 1 else LACKING
+        if not (news or self.cursor.repeated):
+            return "" if self._backoff.pause() else LACKING
+        self._backoff.succeeded()
+        if last:
+            return self._wrong() or STOPPED
+        self._ends = 1 if news else self._ends + 1
+        self._await_end()
+        return ""
+
+    def _done(self) -> bool:
+        return self.closed or self._keeper.streams.stopped.is_set()
+
+    def _read(self, *, follow: bool) -> bool | None:
         """One stream; whether it brought anything new, or None when it was another run's."""
         run, keeper = self._run, self._keeper
-        since, size, previous = self.cursor.since or self._since, file.size, self._attempt < run.restarts
+        since, size, previous = self.cursor.since or self._since, self._file.size, self._attempt < run.restarts
         before = copy.deepcopy(self.cursor)
         doubtful, self._asked = self._asked and not before.since, True
         self.cursor.reconnect()
@@ -279,20 +324,30 @@ class Follower:
             previous=previous, since_time=since, silence=keeper.silence,
         )  # fmt: skip
         keeper.streams.add(stream)
-        self._late_at, self._stream = keeper.clock.monotonic() + _LATE, stream
+        opened = keeper.clock.monotonic()
+        self._late_at, self._stream = opened + _LATE, stream
+        if follow and keeper.concluding.is_set():
+            stream.close()
         try:
             for chunk in stream.chunks():
                 text = self.cursor.feed(chunk)
                 if (doubtful or self.cursor.conflict != before.conflict) and self._is_of_another_run(before, previous):
                     return None
                 doubtful = False
-                file.append(text)
+                self._keep(text)
                 self._late_at = keeper.clock.monotonic() + _LATE
-                backoff.succeeded()  # it goes on: the next cut is a first one
+                self._backoff.succeeded()  # it goes on: the next cut is a first one
         finally:
             self._stream = None
             keeper.streams.remove(stream)
-        return file.size > size
+            if keeper.clock.monotonic() - opened >= _LASTED:
+                self._backoff.succeeded()
+        return self._file.size > size
+
+    def _keep(self, text: bytes) -> None:
+        with self._mutex:
+            if not self.closed:
+                self._file.append(text)
 
     def _is_of_another_run(self, before: LogCursor, previous: bool) -> bool:
         """Whether the run has another name by now; then the text is not taken, and the cursor is as ``before``."""
@@ -302,7 +357,7 @@ class Follower:
             self._keeper.look(self._run)
             if previous != (self._attempt < self._run.restarts) or self._impossible():
                 return True
-            if self._keeper.clock.monotonic() >= deadline or self._keeper.streams.stopped.is_set():
+            if self._keeper.clock.monotonic() >= deadline or self._done():
                 self.cursor = now
                 return False
             self._keeper.clock.sleep(_LOOK)
@@ -312,24 +367,31 @@ class Follower:
             return "the container restarted again before its log was read to the end; only the last run before is kept"
         return ""
 
-    def _await_end(self, ends: int) -> None:
+    def _await_end(self) -> None:
         """The stream ended: after the first time it is asked for again at once, then the pod's status is waited for."""
         clock = self._keeper.clock
-        patience = 0.0 if ends < 2 else min(_LONGEST_WAIT, 2.0 ** (ends - 2))
+        patience = 0.0 if self._ends < 2 else min(_LONGEST_WAIT, 2.0 ** min(self._ends - 2, 16))
         deadline = clock.monotonic() + patience
         while not self._run.ended(self._attempt) and clock.monotonic() < deadline:
-            if self._keeper.streams.stopped.is_set():
+            if self._done() or self._keeper.concluding.is_set():
                 return
             clock.sleep(_LOOK)
 
-    def _verified(self, file: LogFile) -> str:
-        file.append(self.cursor.finish())
+    def _wrong(self) -> str:
+        """What came in place of the log, or beside it."""
         if self.cursor.foreign:
             return f"the node answered with an error instead of the log: {self.cursor.foreign}"
         if self.cursor.conflict:
             return f"the log could not be taken up where it was cut: {self.cursor.conflict}"
-        if file.differs:
+        if self._file.differs:
             return "the log is not the one that an earlier recording kept under this name"
+        return ""
+
+    def _verified(self) -> str:
+        self._keep(self.cursor.finish())
+        wrong = self._wrong()
+        if wrong:
+            return wrong
         twins = self._keeper.same_text(self._run, self._attempt, self.cursor.first)
         for twin in (n for n in twins if n < self._attempt):
             reason = f"attempt {twin}: the text is that of attempt {self._attempt}"

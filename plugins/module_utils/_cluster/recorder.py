@@ -118,11 +118,12 @@ class Recorder:
         try:
             reason = self._until_over()
             self._admit_silence(reason)
+            self._stop_watching(threads)
+            if self._failure is None:
+                self._keeper.conclude()  # after the watches, so that what they told stands in the logs too
         finally:
-            self.streams.stop()
-            for thread in threads:
-                thread.join(2.0)
-            self._keeper.join(2.0)
+            self._stop_watching(threads)
+            self._keeper.stop(2.0)
         if self._failure is not None:
             raise self._failure
         self._tell_clock()
@@ -130,6 +131,11 @@ class Recorder:
         return Outcome(
             reason, {cell.volume: len(self._tracker.counted(cell.cronjob)) for cell in self.plan.subjects.cells}
         )
+
+    def _stop_watching(self, threads: list[threading.Thread]) -> None:
+        self.streams.stop()
+        for thread in threads:
+            thread.join(2.0)
 
     def interrupt(self) -> None:
         """Ends the recording soon; what is recorded stays."""
@@ -182,7 +188,7 @@ class Recorder:
             self._ours.cells, began, self.clock.monotonic, settle=self.plan.settle, grace=self.plan.grace
         )
         self._keeper = LogKeeper(
-            self.client, self.writer, self.clock, self.streams, lambda: self.backoff(self.clock), self._fail,
+            self.client, self.writer, self.clock, Streams(), lambda: self.backoff(self.clock), self._fail,
             silence=self.plan.silence,
         )  # fmt: skip
         if before:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.plugins.module_utils._cluster.conftest import FastClock
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, logs
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
@@ -283,19 +284,137 @@ def test_half_a_pod_is_nothing_to_follow() -> None:
     assert logs.run_of({"metadata": {"name": "p"}}) is None
 
 
-def test_stopping_closes_the_logs_of_what_goes_on(tmp_path: Path, clock: Clock) -> None:
+class Endless(LogServer):
+    """The log of a service: what is followed stays open until it is closed; then it is answered as these steps say."""
+
+    def __init__(self, *later: list[t.Any]) -> None:
+        super().__init__()
+        self.later = list(later)
+        self.open = threading.Event()
+
+    def logs(self, pod: str, **options: t.Any) -> t.Any:
+        self.asked.append(options)
+        if options["follow"] and not self.open.is_set():
+            return Open(self.open)
+        steps = self.later.pop(0) if len(self.later) > 1 else self.later[0]
+        if steps and isinstance(steps[0], Exception):
+            raise steps[0]
+        return Stream(steps, [])
+
+
+class Open:
+    def __init__(self, opened: threading.Event) -> None:
+        self._opened = opened
+        self._closed = threading.Event()
+
+    def chunks(self) -> t.Iterator[bytes]:
+        yield ONE
+        self._opened.set()
+        self._closed.wait(10)
+        raise errors.Unreachable("closed")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def concluded(folder: Path, *later: list[t.Any]) -> tuple[Endless, tuple[t.Any, ...]]:
+    """The recording ends while the log of a running service looks quiet."""
+    server = Endless(*later)
+    kept = Kept(folder, server, FastClock())
+    kept.keeper.pod_seen(pod(RUNNING), old=True, since="2026-01-02T03:04:00Z")
+    assert server.open.wait(10)
+    kept.keeper.conclude()
+    assert kept.keeper.open({"u-1"}) == 0
+    kept.streams.stop()
+    return server, kept.result()
+
+
+def test_a_log_that_goes_on_is_read_once_more_when_the_recording_ends(tmp_path: Path) -> None:
+    server, (contents, closed, gaps) = concluded(tmp_path / "h", [ONE, TWO])
+    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
+    assert [item.reason for item in closed] == ["the recording ended; read from 2026-01-02T03:04:00Z on"]
+    assert (closed[0].complete, closed[0].bytes, gaps) == (False, 8, [])
+    assert [asked["follow"] for asked in server.asked] == [True, False]
+    assert server.asked[1]["since_time"] == "2026-01-02T03:04:05Z"
+
+
+UNREAD = "the recording ended, and the log could not be read to where it was by then"
+
+
+@pytest.mark.parametrize(
+    ("later", "problem"),
+    [
+        pytest.param([[errors.Unreachable("no route to host")]], UNREAD, id="nobody answers"),
+        pytest.param([[errors.ApiFailure("busy", status=429, retry_after=60.0)]], UNREAD, id="later"),
+        pytest.param([[errors.NotFound("does not exist")]], UNREAD, id="refused"),
+        pytest.param([[]], UNREAD, id="what is known does not come again"),
+        pytest.param(
+            [[NINE]], "the log could not be taken up where it was cut: line 2026-01-02T03:04:05.1Z did not come again",
+            id="another log",
+        ),
+        pytest.param(
+            [[ONE, b"unable to retrieve container logs\n"]],
+            "the node answered with an error instead of the log: unable to retrieve container logs",
+            id="an error in place of the log",
+        ),
+    ],
+)  # fmt: skip
+def test_a_log_that_cannot_be_read_to_the_end_of_the_recording_is_a_gap(
+    tmp_path: Path, later: list[list[t.Any]], problem: str
+) -> None:
+    _server, (contents, closed, gaps) = concluded(tmp_path / "h", *later)
+    assert gaps == [f"attempt 0: {problem}"]
+    assert [item.reason for item in closed] == [f"{problem}; read from 2026-01-02T03:04:00Z on"]
+    assert closed[0].bytes == len(contents["logs/u-1/0.log"])
+
+
+def test_what_fails_at_first_is_asked_for_again_at_the_end(tmp_path: Path) -> None:
+    later: list[list[t.Any]] = [[errors.Unreachable("reset")], [errors.NotFound("not yet")], [], [ONE, TWO]]
+    _server, (contents, _closed, gaps) = concluded(tmp_path / "h", *later)
+    assert (contents, gaps) == ({"logs/u-1/0.log": b"one\ntwo\n"}, [])
+
+
+def test_a_follower_that_was_not_told_of_the_end_in_time_admits_it(tmp_path: Path, clock: Clock) -> None:
     kept: Kept
 
-    def stops() -> bytes:  # the recording ends while the log is read
+    def stops() -> bytes:  # as when the recording fails
         kept.streams.stop()
         return TWO
 
     kept = Kept(tmp_path / "h", LogServer(current=[[ONE, stops]]), clock)
-    kept.keeper.pod_seen(pod(RUNNING), old=True, since="2026-01-02T03:04:00Z")
+    kept.keeper.pod_seen(pod(RUNNING))
+    assert kept.result()[2] == [f"attempt 0: {UNREAD}"]
+
+
+def test_a_log_with_nothing_to_say_is_not_given_up(tmp_path: Path, clock: Clock) -> None:
+    """Each silent stream ends after its time; together they last longer than any patience with a server that fails."""
+
+    kept: Kept
+
+    def silent() -> bytes:
+        clock.sleep(90.0)
+        raise errors.Unreachable("silent for too long")
+
+    def ends() -> bytes:
+        kept.keeper.pod_seen(pod(ENDED))
+        return ONE
+
+    server = LogServer(current=[*[[silent]] * 20, [ends]])
+    server.pods = [pod(ENDED)]
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
+    contents, _closed, gaps = kept.result()
+    assert (contents, gaps) == ({"logs/u-1/0.log": b"one\n"}, [])
+
+
+def test_a_node_that_has_forgotten_what_it_said_is_not_hammered(tmp_path: Path, clock: Clock) -> None:
+    server = LogServer(current=[[ONE], *[[] for _unused in range(500)]])
+    kept = Kept(tmp_path / "h", server, clock)
+    kept.keeper.pod_seen(pod(RUNNING))
     contents, closed, gaps = kept.result()
-    assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
-    assert closed[0].reason == "the recording ended; read from 2026-01-02T03:04:00Z on"
-    assert (closed[0].complete, gaps) == (False, [])
+    assert contents == {"logs/u-1/0.log": b"one\n"}
+    assert (closed[0].complete, gaps) == (False, ["attempt 0: the node no longer has what it sent before"])
+    assert len(server.asked) < 50
 
 
 def test_a_stream_that_the_server_ended_for_no_reason_is_no_end(tmp_path: Path, clock: Clock) -> None:

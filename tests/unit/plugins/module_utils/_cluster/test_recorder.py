@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.plugins.module_utils._cluster.conftest import FastClock
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing, ServerTime
@@ -33,6 +34,7 @@ class Cluster:
         self.watched: list[str] = []
         self.forbidden: set[str] = set()
         self.stalled: set[str] = set()  # kinds whose watches are granted and tell nothing
+        self.unreachable = False  # the node of Longhorn's own pods, when their logs are asked for once more
         self.busy: dict[str, list[t.Callable[[], t.Any]]] = {}  # by kind, what happens while its lists are refused
         self.put("cronjobs", {"metadata": {"name": CELL.cronjob, "uid": "cj"}, "apiVersion": "batch/v1", "spec": {
             "jobTemplate": {"spec": {}}}})  # fmt: skip
@@ -126,8 +128,14 @@ class Cluster:
     def create(self, kind: kinds.Kind, body: dict[str, t.Any], *, namespace: str, dry_run: bool) -> dict[str, t.Any]:
         return self.run_job(body["metadata"]["name"], labels=body["metadata"]["labels"], told=False)
 
-    def logs(self, pod: str, **_options: t.Any) -> t.Any:
-        return LogStream()
+    def logs(self, pod: str, *, follow: bool, **_options: t.Any) -> t.Any:
+        if not pod.startswith("instance-manager-e-"):
+            return LogStream()
+        if follow:
+            return StalledLog()
+        if self.unreachable:
+            raise errors.Unreachable("no route to host")
+        return LogStream(LOG, LOG.replace(b"05.1Z made", b"05.2Z lost"))
 
 
 class Watched:
@@ -145,21 +153,27 @@ class Watched:
 
 
 class LogStream:
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = lines or (LOG,)
+
     def chunks(self) -> Iterator[bytes]:
-        yield LOG
+        yield from self._lines
 
     def close(self) -> None:
         pass
 
 
-class FastClock(SystemClock):
-    """Real threads need real moments; but a second of theirs is a hundredth of ours."""
+class StalledLog:
+    def __init__(self) -> None:
+        self._closed = threading.Event()
 
-    def monotonic(self) -> float:
-        return super().monotonic() * 100
+    def chunks(self) -> Iterator[bytes]:
+        yield LOG
+        self._closed.wait(20)
+        raise errors.Unreachable("closed")
 
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds / 100)
+    def close(self) -> None:
+        self._closed.set()
 
 
 class Store:
@@ -272,6 +286,28 @@ def test_no_job_counts_that_began_before_everything_was_watched(tmp_path: Path, 
     assert jobs == {"v-c-1-c-99000001": "list", "v-c-1-c-99000002": "watch"}
     (log,) = of(history, model.Log, state="closed", pod="v-c-1-c-99000002-abcde")
     assert log.complete
+
+
+@pytest.mark.parametrize("unreachable", [pytest.param(False, id="stalled"), pytest.param(True, id="out of reach")])
+def test_what_a_service_said_before_the_end_is_there_or_told_to_be_missing(
+    tmp_path: Path, *, unreachable: bool
+) -> None:
+    scene = Scene(tmp_path / "h")
+    scene.cluster.unreachable = unreachable
+    labels = {"longhorn.io/component": "instance-manager"}
+    container = {"name": "c", "restartCount": 0, "state": {"running": {}}}
+    scene.cluster.put("pods", {
+        "metadata": {"name": "instance-manager-e-1", "uid": "im", "labels": labels},
+        "spec": {"containers": [{"name": "c"}]},
+        "status": {"phase": "Running", "containerStatuses": [container]},
+    })  # fmt: skip
+    outcome, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    assert (outcome.ended, history.damage) == ("invocations", ())
+    kept = history.logs["logs/im/0.log"]
+    told = [item.subject for item in of(history, model.Gap, kind="logs")]
+    assert (kept, told) == ((b"made it\n", ["instance-manager-e-1"]) if unreachable else (b"made it\nlost it\n", []))
+    assert len(of(history, model.Log, state="closed", pod_uid="im")) == 1
+    assert isinstance(history.records[-1], model.End)
 
 
 def test_secrets_stay_out(tmp_path: Path) -> None:

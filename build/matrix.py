@@ -9,7 +9,8 @@
 Each release takes one run, or two where a fault is for all volumes of a cluster and cannot share it. A row whose source
 in the facts says so of this very combination, and that differs, fails the command; so does a run that broke, and any
 row that no report has. One that was inferred and differs is shown as such, with what was seen, and is counted for
-itself. What the lab's Kubernetes cannot do stands in the table as untested.
+itself. What the lab's Kubernetes cannot do stands in the table as untested. A stub as the default engine image needs a
+run of its own too: that of the manual procedure on v1.0.1, which is compared with tests/expected/lab.yml.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "reports" / "matrix"
@@ -51,41 +54,96 @@ VERDICTS = (0, 1, 2)  # exit statuses of a scenario: pass, fail, inconclusive; a
 NOT_THERE = "not there"
 
 
-def expected_table() -> t.Any:
-    """tests/expected/matrix.py, which reads the table beside it."""
-    spec = importlib.util.spec_from_file_location("expected_matrix", ROOT / "tests/expected/matrix.py")
+def expected(name: str) -> t.Any:
+    """A module of tests/expected, which reads the table beside it."""
+    spec = importlib.util.spec_from_file_location(f"expected_{name}", ROOT / f"tests/expected/{name}.py")
     if spec is None or spec.loader is None:
-        raise SystemExit("matrix: tests/expected/matrix.py is not there")
+        raise SystemExit(f"matrix: tests/expected/{name}.py is not there")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["expected_matrix"] = module  # dataclasses look their module up
+    sys.modules[f"expected_{name}"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
 @dataclass(frozen=True)
-class Run:
-    """One scenario: a release, and which of its faults."""
+class Scenario:
+    """A run in a lab of its own, without waiting for ticks."""
 
     release: str
-    tasks: tuple[str, ...]
-    for_all: bool
+
+    @property
+    def suffix(self) -> str:
+        return ""
 
     @property
     def name(self) -> str:
         """Of the lab, and of the report's folder."""
-        return f"matrix-{self.release.replace('.', '-')}{'-all' if self.for_all else ''}"
+        return f"matrix-{self.release.replace('.', '-')}{self.suffix}"
 
     @property
     def folder(self) -> Path:
         return PLACE / self.name
 
+    @property
+    def variables(self) -> Mapping[str, t.Any]:
+        return {}
+
+    @property
+    def arguments(self) -> list[str]:
+        return []
+
     def command(self, variables: Path) -> list[str]:
-        effects = ("visible", "asynchronous") if self.for_all else ("visible", "asynchronous", "none")
         words = [str(PROGRAM), "scenario", "--longhorn", self.release, "--name", self.name, "--trigger"]
         words += ["--no-recovery", *FAST, "--report", str(self.folder), "--variables", str(variables)]
-        words += [word for task in self.tasks for word in ("--task", task)]
+        return words + self.arguments
+
+
+@dataclass(frozen=True)
+class Run(Scenario):
+    """A release with all its tasks, and which of its faults."""
+
+    tasks: tuple[str, ...]
+    for_all: bool
+
+    @property
+    def suffix(self) -> str:
+        return "-all" if self.for_all else ""
+
+    @property
+    def variables(self) -> Mapping[str, t.Any]:
+        return {"best_effort_cleanup_engine_images": IMAGES}
+
+    @property
+    def arguments(self) -> list[str]:
+        effects = ("visible", "asynchronous") if self.for_all else ("visible", "asynchronous", "none")
+        words = [word for task in self.tasks for word in ("--task", task)]
         words += [word for effect in effects for word in ("--effect", effect)]
         return words + (["--fault", FOR_ALL] if self.for_all else [])
+
+
+@dataclass(frozen=True)
+class Procedure(Scenario):
+    """The manual procedure's own cells, with one of its stubs as the default engine image too."""
+
+    title: str  # in lab.yml
+    image: str
+    verdict: str  # that it must have
+
+    @property
+    def suffix(self) -> str:
+        return "-default"
+
+    @property
+    def variables(self) -> Mapping[str, t.Any]:
+        return {"best_effort_cleanup_default_engine_image": self.image}
+
+    def seen(self) -> tuple[str, list[str]]:
+        """The verdict, and what is not as lab.yml says."""
+        report = self.folder / "report.json"
+        if not report.is_file():
+            return NOT_THERE, ["there is no report"]
+        document = json.loads(report.read_text())
+        return document["verdict"], expected("compare").differences(self.title, document)
 
 
 @dataclass(frozen=True)
@@ -115,13 +173,23 @@ def runs(cells: Iterable[t.Any]) -> list[Run]:
     return [Run(release, tuple(names), for_all) for (release, for_all), names in tasks.items()]
 
 
-def carry_out(run: Run) -> bool:
+def procedures() -> list[Procedure]:
+    """Those of lab.yml that need another default engine image; the others' cells are all in the matrix."""
+    table = yaml.safe_load((ROOT / "tests/expected/lab.yml").read_text())["scenarios"]
+    return [
+        Procedure(one["release"], title, one["default_engine_image"], one["verdict"])
+        for title, one in table.items()
+        if one["default_engine_image"]
+    ]
+
+
+def carry_out(run: Scenario) -> bool:
     """Runs it into its folder; whether it came to a verdict, whichever."""
     started = time.monotonic()
     shutil.rmtree(run.folder, ignore_errors=True)
     PLACE.mkdir(parents=True, exist_ok=True)
     variables, log = PLACE / f"{run.name}.json", PLACE / f"{run.name}.log"
-    variables.write_text(json.dumps({"best_effort_cleanup_engine_images": IMAGES}))
+    variables.write_text(json.dumps(run.variables))
     with log.open("wb") as output:
         status = _status(run.command(variables), output)
     there = (run.folder / "report.json").is_file()
@@ -132,11 +200,11 @@ def carry_out(run: Run) -> bool:
     return good
 
 
-def _status(command: list[str], output: t.IO[bytes]) -> int | None:
+def _status(words: list[str], output: t.IO[bytes]) -> int | None:
     """None: it took too long."""
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=MINUTES * 60, cwd=ROOT
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False, timeout=MINUTES * 60, cwd=ROOT
         )
     except subprocess.TimeoutExpired:
         return None
@@ -181,7 +249,7 @@ def compared(cell: t.Any, which: str, expected: t.Any, seen: t.Any) -> Row:
     return Row(cell, which, seen["verdict"], tuple(problems))
 
 
-def show(found: list[Row], impossible: int) -> None:
+def show(found: list[Row], by_default: Iterable[Procedure], impossible: int) -> None:
     """One table, and below it what differs."""
     print(f"{'release':<8} {'task':<21} {'fault':<29} {'made by':<22} {'of':<9} {'verdict':<12} {'expected':<12}")
     for row in found:
@@ -190,24 +258,32 @@ def show(found: list[Row], impossible: int) -> None:
         what = f"{cell.release:<8} {cell.task:<21} {cell.fault:<29} {cell.fault_type or '-':<22} {row.which:<9}"
         basis = "" if cell.sourced else "inferred"
         print(f"{what} {row.seen:<12} {row.expected.verdict:<12} {basis:<8} {word}".rstrip())
+    for one in by_default:
+        seen, problems = one.seen()
+        what = f"{one.release:<8} {'snapshot, backup':<21} {'lab.yml':<29} {'default-engine-image':<22} {'all':<9}"
+        print(f"{what} {seen:<12} {one.verdict:<12} {'':<8} {'DIFFERS' if problems else ''}".rstrip())
     for release in dict.fromkeys(row.cell.release for row in found if row.cell.fault_type == "admission"):
         print(f"{release:<8} {'all of these':<21} {'visible':<29} {'admission, by policy':<22} {'-':<9} untested")
     for row in found:
         for problem in row.problems:
             print(f"  {row.cell.release} {row.cell.task}, {row.cell.fault} ({row.which}): {problem}")
+    for one in by_default:
+        for problem in one.seen()[1]:
+            print(f"  {one.title}: {problem}")
     print(f"not possible: {impossible} combinations, each with its reason in tests/expected/matrix.yml")
     print(UNTESTED)
 
 
-def conclude(found: list[Row], broken: int) -> int:
+def conclude(found: list[Row], by_default: list[Procedure], broken: int) -> int:
     """The sum in the last line, and the exit status. What was only inferred can be right or wrong when it differs."""
-    wrong = sum(row.wrong for row in found)
+    wrong = sum(row.wrong for row in found) + sum(bool(one.seen()[1]) for one in by_default)
     differ = sum(bool(row.problems) and not row.wrong for row in found)
+    right = len(found) + len(by_default) - wrong - differ
     if differ:
         print(f"{differ} inferred rows differ: counted neither as passed nor as failed")
     if broken:
         print(f"{broken} runs came to no verdict: counted as failed")
-    print(f"{len(found) - wrong - differ} passed, {wrong + broken} failed")
+    print(f"{right} passed, {wrong + broken} failed")
     return 1 if wrong or broken else 0
 
 
@@ -217,21 +293,22 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--judge", action="store_true")
     given = parser.parse_args()
-    table = expected_table().load()
+    table = expected("matrix").load()
     cells = [cell for cell in table if not given.release or cell.release in given.release]
     if not cells:
         parser.error(f"no such release; there are {', '.join(dict.fromkeys(cell.release for cell in table))}")
     started = time.monotonic()
     chosen = runs(cells)
+    by_default = [one for one in procedures() if not given.release or one.release in given.release]
     broken = 0
     if not given.judge:
         with ThreadPoolExecutor(given.jobs) as pool:
-            broken = list(pool.map(carry_out, chosen)).count(False)
+            broken = list(pool.map(carry_out, [*chosen, *by_default])).count(False)
     order = list(dict.fromkeys(cell.release for cell in table))
     found = sorted(rows(cells, chosen), key=lambda row: order.index(row.cell.release))
-    show(found, sum(bool(cell.impossible) for cell in cells))
+    show(found, by_default, sum(bool(cell.impossible) for cell in cells))
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
-    return conclude(found, broken)
+    return conclude(found, by_default, broken)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +26,7 @@ def _module() -> t.Any:
 
 
 matrix = _module()
-CELLS = [cell for cell in matrix.expected_table().load() if cell.release == "v1.8.2"]
+CELLS = [cell for cell in matrix.expected("matrix").load() if cell.release == "v1.8.2"]
 PURGE = [cell for cell in CELLS if cell.fault_type == matrix.FOR_ALL]
 FAKE = "#!/bin/sh\nmkdir -p {folder}\nprintf '{report}' > {folder}/report.json\nexit {status}\n"
 
@@ -55,19 +56,19 @@ def test_without_a_report_every_row_fails_inferred_or_not(capsys: pytest.Capture
     found = list(matrix.rows(CELLS, matrix.runs(CELLS)))
     assert {one.seen for one in found} == {"not there"}
     assert not all(one.cell.sourced for one in found)
-    assert matrix.conclude(found, 0) == 1
+    assert matrix.conclude(found, [], 0) == 1
     assert capsys.readouterr().out == f"0 passed, {len(found)} failed\n"
 
 
 def test_rows_as_expected_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    assert matrix.conclude([row(cell) for cell in CELLS if not cell.impossible], 0) == 0
+    assert matrix.conclude([row(cell) for cell in CELLS if not cell.impossible], [], 0) == 0
     assert capsys.readouterr().out.endswith(" passed, 0 failed\n")
 
 
 def test_an_inferred_row_that_differs_is_neither(capsys: pytest.CaptureFixture[str]) -> None:
     (cell, *_others) = PURGE
     assert not cell.sourced
-    assert matrix.conclude([row(cell), row(cell, **{"fault-live": "fail"})], 0) == 0
+    assert matrix.conclude([row(cell), row(cell, **{"fault-live": "fail"})], [], 0) == 0
     assert capsys.readouterr().out.splitlines() == [
         "1 inferred rows differ: counted neither as passed nor as failed",
         "1 passed, 0 failed",
@@ -76,11 +77,11 @@ def test_an_inferred_row_that_differs_is_neither(capsys: pytest.CaptureFixture[s
 
 def test_a_sourced_row_that_differs_fails() -> None:
     cell = next(cell for cell in CELLS if cell.sourced)
-    assert matrix.conclude([row(cell, **{"fault-live": "fail"})], 0) == 1
+    assert matrix.conclude([row(cell, **{"fault-live": "fail"})], [], 0) == 1
 
 
 def test_a_broken_run_fails_whatever_it_left(capsys: pytest.CaptureFixture[str]) -> None:
-    assert matrix.conclude([row(CELLS[0])], 1) == 1
+    assert matrix.conclude([row(CELLS[0])], [], 1) == 1
     assert capsys.readouterr().out.endswith("1 passed, 1 failed\n")
 
 
@@ -113,7 +114,31 @@ def test_a_run_is_good_when_it_came_to_a_verdict(
 
 
 def test_what_the_lab_cannot_do_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    matrix.show([row(cell) for cell in CELLS if not cell.impossible], 0)
+    matrix.show([row(cell) for cell in CELLS if not cell.impossible], [], 0)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "admission, by policy" in line]
     assert line.split()[0] == "v1.8.2"
     assert line.endswith(" untested")
+
+
+def test_a_stub_as_the_default_engine_image_is_compared_with_its_own_table(capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = matrix.procedures()
+    assert one.release == "v1.0.1"
+    assert one.seen() == ("not there", ["there is no report"])
+    one.folder.mkdir(parents=True)
+    report = one.folder / "report.json"
+    report.write_text(json.dumps({"verdict": "fail", "runs": [{"cells": []}]}))
+    assert "run: expected pass, found fail" in one.seen()[1]
+    assert matrix.conclude([], [one], 0) == 1
+    cells = yaml.safe_load((ROOT / "tests/expected/lab.yml").read_text())["scenarios"][one.title]["cells"]
+    document = [
+        {
+            "engine_image": cell["image"],
+            "task": cell["task"],
+            "invocations": [{"by_hand": True}],
+            "checks": [{"check": n, "verdict": c["verdict"], "summary": "s"} for n, c in cell["checks"].items()],
+        }
+        for cell in cells
+    ]
+    report.write_text(json.dumps({"verdict": "pass", "runs": [{"cells": document}]}))
+    assert matrix.conclude([], [one], 0) == 0
+    assert capsys.readouterr().out == "0 passed, 1 failed\n1 passed, 0 failed\n"

@@ -20,7 +20,7 @@ _ATTEMPTS = (3, 4)  # of an invocation that fails: always four, of which the las
 _SEEN = {
     "warning": "the job logs a warning and ends well",
     "error": "the job logs an error and ends well",
-    "fatal": "the job ends with a fatal line and is started again, although it should not",
+    "fatal": "the job ends with a fatal line and status 1 and is started again, although it should not",
 }
 
 

@@ -133,7 +133,12 @@ def _source(params: Mapping[str, t.Any]) -> str:
 
 def _headers(configuration: t.Any, params: Mapping[str, t.Any]) -> Mapping[str, str]:
     headers = urllib3.HTTPHeaderDict({"user-agent": "longhorn.qa", "accept": "application/json"})
-    token = _token(configuration, params)
+    token = _token(configuration, params).strip()
+    if token and not token.isprintable():
+        raise BadInput(
+            "not a token: it has line breaks or other control characters", subject=_source(params),
+            expected="the text of one token", advice="Check api_key, and the user of the kubeconfig.",
+        )  # fmt: skip
     if token:
         headers["authorization"] = token
     if params.get("impersonate_user"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Object
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import Conflict, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Conflict, NotFound, Refused
 
 TRIGGERED = "longhorn.qa/triggered"
 _INSTANTIATE = "cronjob.kubernetes.io/instantiate"
@@ -37,6 +37,8 @@ def trigger(
 
 def cronjob_named(client: Client, name: str, *, namespace: str) -> Object:
     """The CronJob, or NotFound."""
+    if not name:  # a request without a name lists them all
+        raise BadInput("it is empty", subject="cronjob", expected="the name of a CronJob")
     kind = client.first_served(kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1)
     found = client.find(kind, name, namespace=namespace)
     if found is None:

@@ -21,8 +21,6 @@ DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 DISABLE_PURGE_SETTING = "disable-snapshot-purge"  # since 1.5.4
 AUTO_CLEANUP_SETTING = "auto-cleanup-system-generated-snapshot"
-BACKUP_POLL_SETTING = "backupstore-poll-interval"
-DEFAULT_BACKUP_TARGET = "default"  # the object's name, since 1.8
 
 LONGEST_VOLUME_NAME = 40
 LONGEST_JOB_NAME = 8  # releases 1.0 and 1.1; 40 since

@@ -107,6 +107,9 @@ def _time_problems(seen: Seen, intended: Intended) -> list[str]:
     problems = []
     if intended.invocations < 1:
         problems.append(f"invocations {intended.invocations} is not allowed; it must be at least 1")
+    if intended.timeout is not None and intended.timeout < timedelta():
+        problems.append(f"timeout {_seconds(intended.timeout)} is not allowed; it must be at least 0")
+        return problems
     if seen.interval is None or intended.trigger:
         return problems
     problems += _lock_problems(seen, intended, seen.interval)

@@ -34,8 +34,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_jo
 
 FRONTENDS = ("blockdev", "iscsi")
 _UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_SIZE = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T)?")
+_SIZE = re.compile(r"(\d{1,19})(Ki|Mi|Gi|Ti|k|M|G|T)?")
 _GRAIN = 2 * 2**20  # sizes are rounded up to this
+_LARGEST = 2**63 - _GRAIN  # bytes that an API's integer can still hold
 _AUTOMATIC_UPGRADE = "concurrent-automatic-engine-upgrade-per-node-limit"
 _SAME_COMMIT_ALLOWED = "allow-live-engine-upgrade-on-same-image-commit"
 
@@ -156,8 +157,8 @@ def parse_size(text: str) -> int:
     """Bytes of a Kubernetes quantity, rounded up as Longhorn does; InvalidRequest if it is none."""
     match = _SIZE.fullmatch(text.strip())
     size = int(match[1]) * _UNITS[match[2] or ""] if match else 0
-    if not size:
-        raise InvalidRequest(f"size {text!r} is not a number of bytes or a quantity such as 32Mi or 1Gi")
+    if not 0 < size <= _LARGEST:
+        raise InvalidRequest(f"size {text[:40]!r} is not a number of bytes or a quantity such as 32Mi or 1Gi")
     return -(-size // _GRAIN) * _GRAIN
 
 

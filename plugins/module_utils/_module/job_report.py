@@ -13,7 +13,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir i
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import examine
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 from ansible_collections.longhorn.qa.plugins.module_utils._module import report_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document, document
 from ansible_collections.longhorn.qa.plugins.module_utils._report.html import page
@@ -40,6 +40,8 @@ _NAMED = 20  # checks in the statistics
 def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime | None = None) -> dict[str, t.Any]:
     """The module: judge all histories, write the report, tell the verdict."""
     histories: Sequence[str] = params["history"]
+    if not histories:
+        raise BadInput("there is nothing to judge", subject="history", expected="one folder or more", seen="none")
     if check_mode and not all((Path(path) / "history.jsonl").exists() for path in histories):
         return {"changed": False, "skipped": True, "msg": "judging is skipped in check mode: there is nothing recorded"}
     folder = Path(params["report_dir"]) if params["report_dir"] else None

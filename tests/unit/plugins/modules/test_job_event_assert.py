@@ -109,6 +109,11 @@ def test_live_events_that_are_gone_are_no_absence(make: Make) -> None:
         events(client=cluster, reason="SawCompletedJob", message_text="Failed", min=0, max=0, per="total")
 
 
+def test_no_name_is_no_cronjob(make: Make) -> None:
+    with pytest.raises(errors.BadInput, match="cronjob: it is empty"):
+        events(client=make.live(), cronjob="")
+
+
 def test_no_invocation_proves_nothing(scene: Scene) -> None:
     with pytest.raises(errors.Inconclusive, match="no invocation to look at"):
         events(history=scene.done(), message_text="Failed", min=0, max=0, per="total")

@@ -182,6 +182,18 @@ def test_a_refused_token_is_told_without_showing_it(api: Api, client: Client) ->
     assert len(api.requests) == 2
 
 
+def test_a_token_with_its_files_last_line_break_is_that_token(api: Api, clock: Clock) -> None:
+    api.answers(reply(200, {}))
+    connect({"host": api.host, "api_key": "canary-token\n"}, clock=clock).get(kinds.PODS, "p")
+    assert api.requests[0][2]["authorization"] == "Bearer canary-token"
+
+
+def test_what_cannot_be_a_token_is_told_without_showing_it(clock: Clock) -> None:
+    with pytest.raises(errors.BadInput, match="not a token") as caught:
+        connect({"host": "https://127.0.0.1:1", "api_key": "canary\ntoken"}, clock=clock).get(kinds.NAMESPACES, "n")
+    assert "canary" not in str(caught.value)
+
+
 def test_no_credentials_at_all(api: Api, clock: Clock) -> None:
     client = connect({"host": api.host}, clock=clock)
     api.answers(status(401), status(401))

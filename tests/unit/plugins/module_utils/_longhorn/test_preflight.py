@@ -87,6 +87,8 @@ PROBLEMS = [
     pytest.param({"ready_nodes": ()}, {}, "no node", id="no-node"),
     pytest.param({"denied": ("watch pods in longhorn-system",)}, {}, "watch pods", id="permission-missing"),
     pytest.param({"problems": ("the cron line is empty",), "interval": None}, {}, "cron line", id="cron-wrong"),
+    pytest.param({}, {"timeout": timedelta(seconds=-5)}, "timeout -5 s is not allowed", id="deadline-negative"),
+    pytest.param({}, {"timeout": timedelta(seconds=-5), "trigger": True}, "timeout -5 s", id="negative-and-triggered"),
     pytest.param({}, {"timeout": timedelta(seconds=60)}, "shorter than one interval", id="deadline-below-interval"),
     pytest.param({}, {"timeout": timedelta(seconds=300)}, "too short for 3 invocations", id="deadline-too-short"),
     pytest.param({}, {"invocations": 0}, "at least 1", id="no-invocations"),

@@ -14,7 +14,7 @@ import pytest
 from tests.unit.plugins.module_utils._module.recorded import EXPECTED, TESTS, import_params
 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import, job_report, report_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError
+from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
 
 
@@ -39,6 +39,12 @@ def test_verdicts_from_files_are_the_tables(imported: Path) -> None:
     assert found == table
     assert result["verdict"] == "inconclusive"
     assert not result["changed"]
+
+
+def test_no_history_is_no_report(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="history: there is nothing to judge"):
+        job_report.run(report_params(report_dir=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_report_is_written_in_all_forms(imported: Path, tmp_path: Path) -> None:

@@ -96,6 +96,11 @@ def test_check_mode_before_it_all_exists(cluster: Cluster) -> None:
     assert cluster.made == []
 
 
+def test_no_name_is_no_cronjob() -> None:
+    with pytest.raises(errors.BadInput, match="cronjob: it is empty"):
+        run(Cluster(), cronjob="")
+
+
 def test_refused_while_a_job_is_active() -> None:
     cluster = Cluster(job("v-c-29000000", over=False))
     with pytest.raises(errors.Refused, match="v-c-29000000"):

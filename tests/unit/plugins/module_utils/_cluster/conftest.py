@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SystemClock
-
 
 class TestClock:
     """Time passes by sleeping only."""
@@ -39,16 +37,6 @@ class TestClock:
 @pytest.fixture
 def clock() -> TestClock:
     return TestClock()
-
-
-class FastClock(SystemClock):
-    """Real threads need real moments; but a second of theirs is a hundredth of ours."""
-
-    def monotonic(self) -> float:
-        return super().monotonic() * 100
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds / 100)
 
 
 @dataclass

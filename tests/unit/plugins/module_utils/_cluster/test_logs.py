@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.plugins.module_utils._cluster.conftest import FastClock
+from tests.unit.plugins.module_utils._cluster.fast_clock import FastClock
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, logs
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing

@@ -96,6 +96,7 @@ class Feed:
     _worked: bool = field(default=False, init=False)  # a watch was granted once
     _away: float = field(default=0.0, init=False)  # how long no watch could be opened
     _expired: str = field(default="", init=False)  # why the next LIST ends a gap
+    _forgotten: bool = field(default=False, init=False)  # a watch expired, and none has worked since
     _mutex: threading.Lock = field(default_factory=threading.Lock, init=False)
     _wanted: int = field(default=0, init=False)  # proofs that were asked for
     _proven: int = field(default=0, init=False)  # the last of them that was given
@@ -138,6 +139,10 @@ class Feed:
                 self._once()
             except Expired as error:
                 self._version, self._expired = "", error.seen or "too old resource version"
+                again, self._forgotten = self._forgotten, True
+                if again and not self.backoff.pause():
+                    self._give_up(error)
+                    return
             except (Forbidden, NotFound) as error:
                 if self.streams.stopped.is_set() or not self._may_come_back():
                     if not self.streams.stopped.is_set():
@@ -168,10 +173,10 @@ class Feed:
         if self._expired:
             self.sink.missed(self.kind.plural, f"watch expired: {self._expired}", since=self._alive, until=now)
             self._expired = ""
-            self.backoff.succeeded()  # the gap tells it
         self.sink.listed(self.kind.plural, listing)
         self._version, self._alive = listing.resource_version, now
-        self._recovered()
+        if not self._forgotten:  # else it is a watch that has to work
+            self._recovered()
 
     def _watch(self) -> bool:
         proof = self._wanted if self._proven < self._wanted else 0
@@ -179,7 +184,7 @@ class Feed:
         watch = self.client.watch(
             self.kind, namespace=self.namespace, resource_version=self._version, **{"silence": self.silence, **short}
         )
-        self._worked, self._away = True, self.backoff.spent()
+        self._worked, self._away = True, 0.0 if self._forgotten else self.backoff.spent()  # a gap has told it
         self.streams.add(watch)
         opened = self.clock.monotonic()
         try:
@@ -216,7 +221,7 @@ class Feed:
         return seen
 
     def _recovered(self) -> None:
-        away, self._away = self._away, 0.0
+        away, self._away, self._forgotten = self._away, 0.0, False
         if away >= _WORTH_A_NOTE:
             self.sink.noted(
                 f"the watch of {self.kind.plural} was interrupted for {away:.0f} s and taken up where it was"

@@ -150,6 +150,30 @@ def test_a_gap_lasts_until_the_list_succeeded(clock: Clock) -> None:
     assert [item[0] for item in told] == ["listed", "missed", "listed"]
 
 
+def test_a_server_that_forgets_everything_at_once_is_not_hammered(clock: Clock) -> None:
+    expired = [errors.Expired("gone", seen="too old")]
+    told, asked = ran(clock, *[Listing((), "5"), expired] * 50, budget=100.0)
+    assert clock.naps[:5] == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert asked[:4] == ["list", "watch 5", "list", "watch 5"], "the first time it is listed anew at once"
+    assert len(asked) < 40
+    assert told[-1] == ("missed", "gone; seen too old.", True, False)
+
+
+def test_a_watch_that_works_makes_the_next_expiry_a_first_one(clock: Clock) -> None:
+    expired = errors.Expired("gone")
+    _told, asked = ran(clock, *[Listing((), "5"), [event("ADDED", "b", 6), expired]] * 5)
+    assert asked.count("list") == 6
+    assert clock.naps == []
+
+
+def test_an_outage_that_ends_in_a_gap_is_no_note_too(clock: Clock) -> None:
+    away = [errors.Unreachable("refused")] * 4
+    told, _asked = ran(
+        clock, Listing((), "5"), *away, [errors.Expired("gone")], *away, Listing((), "9"), [event("ADDED", "b", 10)]
+    )
+    assert [item[0] for item in told] == ["listed", "missed", "listed", "ADDED"]
+
+
 def test_an_outage_that_lost_nothing_is_a_note(clock: Clock) -> None:
     away = [errors.Unreachable("refused")] * 4
     told, _unused = ran(clock, Listing((), "5"), *away, [event("ADDED", "b", 6)])

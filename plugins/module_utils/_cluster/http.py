@@ -13,6 +13,7 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
@@ -199,7 +200,7 @@ def refused(connection: Connection, request: Request, *, response: t.Any, body: 
     return errors.ApiFailure(
         "the API server could not answer",
         status=status,
-        retry_after=_seconds(response.headers.get("retry-after")),
+        retry_after=_retry_after({name.lower(): value for name, value in response.headers.items()}),
         **common,
     )
 
@@ -253,13 +254,23 @@ def shorten(text: bytes) -> str:
     return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + f"... ({len(text)} bytes)"
 
 
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value and value.isdigit() else None
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asked to wait for; a moment is compared with the server's own clock."""
+    value = headers.get("retry-after", "")
+    if value.isdigit():
+        return float(value)
+    then, now = _moment(value), server_date(headers)
+    return max(0.0, (then - now).total_seconds()) if then and now else None
 
 
-def server_date(headers: Mapping[str, str]) -> t.Any:
+def server_date(headers: Mapping[str, str]) -> datetime | None:
     """The Date header as an aware moment, or None."""
+    return _moment(headers.get("date", ""))
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        return email.utils.parsedate_to_datetime(headers.get("date", ""))
+        moment = email.utils.parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # "-0000" says UTC, from nowhere

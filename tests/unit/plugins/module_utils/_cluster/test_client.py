@@ -207,6 +207,25 @@ def test_reads_wait_for_a_busy_server_as_it_asks(api: Api, client: Client, clock
     assert clock.naps[0] == 2.0
 
 
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        pytest.param("Wed, 21 Oct 2026 07:28:30 GMT", 30.0, id="a moment, by the server's own clock"),
+        pytest.param("Wed, 21 Oct 2026 07:28:30 -0000", 30.0, id="a moment without a zone is UTC"),
+        pytest.param("Wed, 21 Oct 2026 07:20:00 GMT", None, id="a moment that is over"),
+        pytest.param("soon", None, id="neither"),
+    ],
+)
+def test_the_server_may_name_a_moment_to_come_again(
+    api: Api, client: Client, clock: Clock, asked: str, named: float | None
+) -> None:
+    busy = reply(503, b"busy", Retry_After=asked, Date="Wed, 21 Oct 2026 07:28:00 GMT")
+    api.answers(busy, reply(200, {"metadata": {"name": "p"}}))
+    client.get(kinds.PODS, "p", namespace="n")
+    (nap,) = clock.naps
+    assert nap == named if named else 0 < nap < 1
+
+
 def test_reads_give_up_with_the_last_answer(api: Api, client: Client) -> None:
     api.answers(*[status(500, "etcdserver: leader changed") for _unused in range(100)])
     with pytest.raises(errors.ApiFailure, match="500 etcdserver: leader changed"):

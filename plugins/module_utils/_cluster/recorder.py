@@ -102,6 +102,7 @@ class Recorder:
     _listed: set[str] = field(default_factory=set, init=False)
     _lost: set[str] = field(default_factory=set, init=False)
     _earlier: Earlier | None = field(default=None, init=False)
+    _resumed: datetime | None = field(default=None, init=False)
     _watches: list[Feed] = field(default_factory=list, init=False)
     _store_again: float = field(default=0.0, init=False)
     _enough_since: float = field(default=0.0, init=False)
@@ -146,6 +147,8 @@ class Recorder:
     def listed(self, kind: str, listing: Listing) -> None:
         """A complete list."""
         first = kind not in self._listed
+        if first and self._earlier is not None:
+            self.writer.gap(kind, "it was not listed yet", since=self._resumed, until=self.clock.now())
         for document in listing.items:
             if self._ours.wants(kind, document):
                 self.writer.object(kind, "ADDED", document, via="list")
@@ -178,6 +181,8 @@ class Recorder:
     def _prepare(self) -> None:
         self._ours = Ours(self.plan.subjects.cells)
         before = earlier(read_history(self.writer.folder)) if self.writer.resumed_after else None
+        if before:
+            self._admit_absence(before)  # before anything that takes time: the recorder may be killed again
         time = self._patiently(self.client.server_time)
         began = self.clock.now() + timedelta(seconds=time.offset if time else 0.0)
         if time:
@@ -194,13 +199,16 @@ class Recorder:
         if before:
             self._take_up(before)
 
+    def _admit_absence(self, before: Earlier) -> None:
+        """What happened in between may be missing."""
+        self._earlier, self._resumed = before, self.clock.now()
+        for kind in self.plan.kinds:
+            self.writer.gap(kind, "nobody was recording", since=before.stopped, until=self._resumed)
+
     def _take_up(self, before: Earlier) -> None:
-        """What was recorded earlier counts; what happened in between may be missing."""
-        self._earlier = before
+        """What was recorded earlier counts."""
         before.teach(self._tracker)
         self._keeper.finished |= before.finished_logs
-        for kind in self.plan.kinds:
-            self.writer.gap(kind, "nobody was recording", since=before.stopped, until=self.clock.now())
 
     def _close_lost_logs(self, listing: Listing) -> None:
         """Logs that an earlier recording left open, of pods that are gone now."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.plugins.module_utils._cluster.conftest import FastClock
+from tests.unit.plugins.module_utils._cluster.fast_clock import FastClock
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing, ServerTime
@@ -440,6 +440,33 @@ def test_a_second_recording_goes_on_with_a_gap(tmp_path: Path) -> None:
     assert {item.kind for item in of(history, model.Gap, reason="nobody was recording")} >= {"jobs", "pods", "events"}
     assert len(of(history, model.Log, state="opened")) == 2
     assert history.damage == ()
+
+
+def test_a_second_recording_that_is_killed_at_once_has_its_gaps(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    _outcome, before = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
+
+    def killed() -> t.NoReturn:  # while the API server is away, so that nobody can tell the time
+        raise KeyboardInterrupt
+
+    scene.cluster.server_time = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        scene.record()
+    after = history_dir.read_history(tmp_path / "h").records[len(before.records) :]
+    assert {item.kind for item in after if isinstance(item, model.Gap)} == set(scene.plan.kinds)
+
+
+def test_a_second_recording_that_has_to_wait_for_its_lists_says_until_when(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "h")
+    scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
+    scene.cluster.watches.clear()
+    scene.cluster.watched.clear()
+    scene.cluster.busy["pods"] = [lambda: None] * 3
+    _outcome, history = scene.record()
+    absent, waiting = of(history, model.Gap, kind="pods")
+    listed = of(history, model.ListDone, kind="pods")[-1]
+    assert (absent.until, absent.number < waiting.number < listed.number) == (waiting.since, True)
+    assert waiting.until > waiting.since
 
 
 @pytest.mark.parametrize("message", [pytest.param("disk full", id="an error in a thread")])

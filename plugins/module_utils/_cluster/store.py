@@ -53,7 +53,11 @@ _PERMISSIONS = {
     "GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     "PutObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
     "PutBucketVersioning": "s3:PutBucketVersioning",
+    "GetBucketPolicy": "s3:GetBucketPolicy", "PutBucketPolicy": "s3:PutBucketPolicy",
+    "DeleteBucketPolicy": "s3:DeleteBucketPolicy", "PutObject": "s3:PutObject", "DeleteObject": "s3:DeleteObject",
 }  # fmt: skip
+_MAY_READ = "Reading is enough: s3:ListBucket and s3:GetObject (and s3:ListBucketVersions for what was deleted)."
+_CHECK = "Check the bucket's name and region, the endpoint, its certificate (AWS_CERT), and the credentials."
 _NOT_SENT = frozenset({"authorization", "host", "user-agent", "accept-encoding", "content-length", "expect"})
 
 
@@ -69,14 +73,16 @@ class Location:
 
 
 @dataclass(frozen=True)
-class _Bucket:
+class Bucket:
+    """The parts of a backup target."""
+
     name: str
     region: str
     path: str
 
 
 _T = t.TypeVar("_T")
-_Ask = t.Callable[[t.Any, _Bucket, str], Iterator[StoredBackup]]
+_Ask = t.Callable[[t.Any, Bucket, str], Iterator[StoredBackup]]
 
 
 @dataclass
@@ -103,23 +109,18 @@ class S3Store:
 
     def locked_days(self) -> int:
         """For how many days new objects are kept whatever is deleted; 0 when they are not."""
-        return self._done(_locked_days)
+        return self.do(_locked_days)
 
     def lock(self, days: int) -> None:
         """Keeps new objects for so many days whatever is deleted; with 0 no more. What is there already is kept on."""
-        try:
-            self._done(lambda s3, bucket: _lock(s3, bucket, days))
-        except LonghornQAError as error:
-            error.problem = error.problem.replace("cannot be listed", "cannot lock objects")
-            error.advice = (
-                "Most stores can lock the objects only of a bucket that was made for it, and some only before use."
-            )
-            raise
+        advice = "Most stores can lock the objects only of a bucket that was made for it, and some only before use."
+        self.do(lambda s3, bucket: _lock(s3, bucket, days), failing="cannot lock objects", advice=advice)
 
     def _asked(self, ask: _Ask, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
-        return self._done(lambda s3, bucket: tuple(one for volume in volumes for one in ask(s3, bucket, volume)))
+        return self.do(lambda s3, bucket: tuple(one for volume in volumes for one in ask(s3, bucket, volume)))
 
-    def _done(self, work: t.Callable[[t.Any, _Bucket], _T]) -> _T:
+    def do(self, work: t.Callable[[t.Any, Bucket], _T], *, failing: str = "cannot be listed", advice: str = "") -> _T:
+        """Something with the S3 library's client; what fails is told without secrets, as ``failing``."""
         bucket = bucket_of(self.location.target)
         if not HAS_BOTO3:
             raise MissingLibrary(
@@ -134,20 +135,17 @@ class S3Store:
             except LonghornQAError:
                 raise
             except Exception as error:  # the S3 library's errors have many roots
-                raise self._failure(error) from error
+                raise self._failure(error, failing, advice) from error
 
-    def _failure(self, error: Exception) -> LonghornQAError:
+    def _failure(self, error: Exception, failing: str, advice: str) -> LonghornQAError:
         """Which permission is missing, where that is what is wrong."""
         needed = _PERMISSIONS.get(getattr(error, "operation_name", ""), "")
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        denied = needed and code in ("AccessDenied", "403", "Forbidden")
+        denied = needed and refused(error)
         return LonghornQAError(
-            f"the backup store does not grant {needed}" if denied else "the backup store cannot be listed",
+            f"the backup store does not grant {needed}" if denied else f"the backup store {failing}",
             subject=self.target,
             seen=self._without_secrets(str(error)),
-            advice="Reading is enough: s3:ListBucket and s3:GetObject (and s3:ListBucketVersions for what was deleted)."
-            if denied
-            else "Check the bucket's name and region, the endpoint, its certificate (AWS_CERT), and the credentials.",
+            advice=advice or (_MAY_READ if denied else _CHECK),
         )
 
     def _read_secret(self) -> dict[str, str]:
@@ -171,7 +169,7 @@ class S3Store:
             )  # fmt: skip
         return data
 
-    def _connected(self, bucket: _Bucket, folder: Path) -> t.Any:
+    def _connected(self, bucket: Bucket, folder: Path) -> t.Any:
         given = self._secret.get("AWS_ENDPOINTS", "").split(",")[0].strip()
         service = self._service(given)
         endpoint = self.location.endpoint or given or None
@@ -199,7 +197,9 @@ class S3Store:
             aws_access_key_id=self._secret[_KEYS[0]], aws_secret_access_key=self._secret[_KEYS[1]],
         )  # fmt: skip
         if service is not None:
-            s3.meta.events.register("before-send.s3", _Tunnel(self.client, service, self.target))
+            tunnel = _Tunnel(self.client, service, self.target)
+            s3.meta.events.register("before-sign.s3", tunnel.set_aside)
+            s3.meta.events.register("before-send.s3", tunnel)
         return s3
 
     def _service(self, endpoint: str) -> str | None:
@@ -223,7 +223,7 @@ class S3Store:
         port = str(url.port or (443 if url.scheme == "https" else 80))
         return _proxy_path(match["namespace"], match["name"], port, url.scheme)
 
-    def _of_volume(self, s3: t.Any, bucket: _Bucket, volume: str) -> Iterator[StoredBackup]:
+    def _of_volume(self, s3: t.Any, bucket: Bucket, volume: str) -> Iterator[StoredBackup]:
         prefix = folder_of(bucket.path, volume) + "backups/"
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket.name, Prefix=prefix)
         for item in (item for page in pages for item in page.get("Contents") or ()):
@@ -237,7 +237,7 @@ class S3Store:
                 self._known[item["Key"], item.get("ETag", "")] = known
             yield known
 
-    def _gone(self, s3: t.Any, bucket: _Bucket, volume: str) -> Iterator[StoredBackup]:
+    def _gone(self, s3: t.Any, bucket: Bucket, volume: str) -> Iterator[StoredBackup]:
         """The last content of each backup whose name now only has a delete marker, or no current version at all."""
         prefix = folder_of(bucket.path, volume) + "backups/"
         last: dict[str, t.Any] = {}
@@ -262,18 +262,28 @@ class S3Store:
         return http.shorten(re.sub(r"X-Amz-[A-Za-z]+=[^&\s\"']+", "X-Amz-...", text).encode())
 
 
-def _locked_days(s3: t.Any, bucket: _Bucket) -> int:
+def code_of(error: Exception) -> str:
+    """The store's word for an error; empty for one that is not the store's."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def refused(error: Exception) -> bool:
+    """Whether the store knows who asks, and does not let them."""
+    return code_of(error) in ("AccessDenied", "403", "Forbidden")
+
+
+def _locked_days(s3: t.Any, bucket: Bucket) -> int:
     try:
         found = s3.get_object_lock_configuration(Bucket=bucket.name)["ObjectLockConfiguration"]
     except ClientError as error:
-        if "ObjectLockConfigurationNotFound" in error.response["Error"]["Code"]:
+        if "ObjectLockConfigurationNotFound" in code_of(error):
             return 0
         raise
     retention = (found.get("Rule") or {}).get("DefaultRetention") or {}
     return int(retention.get("Days") or 0)
 
 
-def _lock(s3: t.Any, bucket: _Bucket, days: int) -> None:
+def _lock(s3: t.Any, bucket: Bucket, days: int) -> None:
     """GOVERNANCE: who has the right to may still delete, so that a test bucket can be emptied afterwards."""
     rule = {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}} if days else {}
     if days:
@@ -283,7 +293,7 @@ def _lock(s3: t.Any, bucket: _Bucket, days: int) -> None:
     )
 
 
-def bucket_of(target: str) -> _Bucket:
+def bucket_of(target: str) -> Bucket:
     """The parts of an S3 backup target, or BadInput."""
     match = _TARGET.fullmatch(target)
     if match is None:
@@ -291,7 +301,7 @@ def bucket_of(target: str) -> _Bucket:
             "this kind of backup store cannot be listed", subject=target, expected="s3://<bucket>@<region>/<path>",
             advice="What the store holds is then unknown.",
         )  # fmt: skip
-    return _Bucket(match["bucket"], match["region"], match["path"].strip("/"))
+    return Bucket(match["bucket"], match["region"], match["path"].strip("/"))
 
 
 def folder_of(path: str, volume: str) -> str:
@@ -341,13 +351,18 @@ class _Body(io.BytesIO):
         yield self.read()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tunnel:
     """Sends the S3 library's requests through the API server's service proxy."""
 
     client: Client
     prefix: str
     target: str
+    _body: bytes | None = field(default=None, init=False)
+
+    def set_aside(self, request: t.Any, **_event: t.Any) -> None:
+        """Keeps the body of a request that is about to be signed in the query: it would be made a part of that."""
+        self._body, request.data = request.data or None, b""
 
     def __call__(self, request: t.Any, **_event: t.Any) -> t.Any:
         url = urlsplit(request.url)
@@ -362,7 +377,7 @@ class _Tunnel:
             path,
             f"backup store {self.target}",
             headers=headers,
-            body=request.body or None,
+            body=self._body,
             any_status=True,
         )
         answer = self.client.raw(sent)

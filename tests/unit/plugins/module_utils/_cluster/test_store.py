@@ -66,6 +66,7 @@ class Cluster:
             request.method,
             self._endpoint + path,
             headers={**(request.headers or {}), "host": "127.0.0.1:6443"},
+            data=request.body,
             timeout=10,
         )
         return http.Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)

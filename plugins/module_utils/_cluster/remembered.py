@@ -103,8 +103,9 @@ class Writing:
         """The runs that the API still has: the last one, and the one before it."""
         for container in (pod.get("status") or {}).get("containerStatuses") or ():
             last = int(container.get("restartCount") or 0)
-            for attempt in range(last - 1):
-                self._lost(pod, attempt, "the API keeps the logs of the last two runs only")
+            if last > 1:
+                which = "attempt 0" if last == 2 else f"attempts 0 to {last - 2}"
+                self._lost(pod, which, "the API keeps the logs of the last two runs only")
             if last:
                 self._log(pod, str(container["name"]), last - 1, previous=True, ended=True)
             state = container.get("state") or {}
@@ -118,7 +119,7 @@ class Writing:
         except (Unauthorized, Unreachable):
             raise
         except LonghornQAError as error:
-            self._lost(pod, attempt, _why_no_log(error))
+            self._lost(pod, f"attempt {attempt}", _why_no_log(error))
             return
         opened = self.writer.log_opened(uid, name, container, attempt)
         file = self.writer.log_file(opened)
@@ -128,14 +129,14 @@ class Writing:
                 file.append(chunk)
         except LonghornQAError as error:
             complete, reason = False, str(error)
-            self._lost(pod, attempt, reason)
+            self._lost(pod, f"attempt {attempt}", reason)
         finally:
             stream.close()
             file.close()
         self.writer.log_closed(opened, size=file.size, complete=complete and not is_daemon(pod), reason=reason)
 
-    def _lost(self, pod: Object, attempt: int, reason: str) -> None:
-        self.writer.gap("logs", f"attempt {attempt}: {reason}", subject=str(metadata(pod).get("name", "")))
+    def _lost(self, pod: Object, which: str, reason: str) -> None:
+        self.writer.gap("logs", f"{which}: {reason}", subject=str(metadata(pod).get("name", "")))
 
 
 def _why_no_log(error: LonghornQAError) -> str:

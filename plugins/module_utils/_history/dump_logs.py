@@ -35,7 +35,7 @@ _BY_FOLDER = (
 )
 # One file with the logs of all containers of a pod, as `kubectl cluster-info dump` writes it.
 _SECTION = re.compile(
-    rb"==== START logs for container (\S+) of pod \S+?/(\S+) ====\r?\n(.*?)"
+    rb"==== START logs for container (\S+) of pod [^\s/]+/([^\s/]+) ====\r?\n(.*?)"
     rb"(==== END logs for container \1 of pod \S+ ====|\Z)",
     re.DOTALL,
 )

@@ -43,6 +43,11 @@ _NOTHING: Mapping[str, t.Any] = {}
 _TICK = re.compile(r"-(\d{8,10})$")
 
 
+# A Job gives up long before, and a history may be forged: whoever goes through the starts must come to an end.
+MAX_RESTARTS = 1000
+_MAX_DIGITS = 20  # of a resourceVersion: it is an unsigned integer of 64 bits
+
+
 class ObjectError(ValueError):
     """Not an object that a history can hold; the message says what is missing."""
 
@@ -197,7 +202,8 @@ def _owner(metadata: Mapping[str, t.Any]) -> tuple[str, str, str]:
 
 def version_number(resource_version: str) -> int:
     """resourceVersions are the server's only order, and numbers in every Kubernetes there is."""
-    return int(resource_version) if resource_version.isascii() and resource_version.isdigit() else 0
+    right = resource_version.isascii() and resource_version.isdigit() and len(resource_version) <= _MAX_DIGITS
+    return int(resource_version) if right else 0
 
 
 def tick_of(job_name: str) -> datetime | None:
@@ -243,7 +249,7 @@ def job(document: JsonObject) -> JobFact:
 
 def pod(document: JsonObject) -> PodFact:
     container = _first(mapping(document, "status"), "containerStatuses")
-    restarts = number(container, "restartCount") or 0
+    restarts = min(number(container, "restartCount") or 0, MAX_RESTARTS)
     runs = []
     for attempt, state in ((restarts, mapping(container, "state")), (restarts - 1, mapping(container, "lastState"))):
         run = _run(attempt, state)

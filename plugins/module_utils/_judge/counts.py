@@ -15,6 +15,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate impor
     Case,
     Invocation,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
@@ -112,6 +113,10 @@ def _count(case: Case, invocation: Invocation, kind: ArtefactKind) -> Count:
     if refused is not None and not invocation.snapshots:
         text = f"Job {invocation.name} made no {kind}, because it could not delete old snapshots: {refused.text}"
         return Count(invocation, "refused", (), text, refused)
+    problems = log_problems(invocation) if profile is not None and (profile.skip_lines or profile.refusals) else []
+    if problems:
+        text = f"Job {invocation.name} made no {kind}; whether it says why is not known: {problems[0]}"
+        return Count(invocation, "unknown", (), text)
     if _may_have_lost_one(case, invocation, kind):
         text = f"Job {invocation.name} may have made a {kind} that counts for the next one"
         return Count(invocation, "unknown", (), text)

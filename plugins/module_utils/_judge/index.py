@@ -143,7 +143,10 @@ class Index:
     ended: model.End | None = None
     first_listed: int | None = None  # resourceVersion of the recorder's first LIST of Jobs
     began: datetime | None = None  # what the API server's clock showed before that
+    last_clock: datetime | None = None  # and what it showed last
     watched: set[str] = field(default_factory=set)
+    listed: dict[str, int] = field(default_factory=dict)  # by kind: resourceVersion of its first LIST
+    first_job: int = 0  # and that at which the first Job of a CronJob was added since the beginning
     records: int = 0
     hole: str = ""  # the first number that is missing among the records', if any
 
@@ -151,6 +154,8 @@ class Index:
         """Why this kind's absence proves nothing; empty when it was watched from beginning to end."""
         if kind not in self.watched:
             return f"{kind} were not watched"
+        if kind != "jobs" and self.origin == "recorder" and 0 < self.first_job < self.listed.get(kind, 0):
+            return f"{kind} were seen only after the first Job had begun"
         holes = self.gaps.get(kind, [])
         return f"{kind}: {holes[0].reason}" if holes else self.unreadable
 
@@ -204,6 +209,7 @@ class _Collector:
 
     def _start(self, record: model.Start) -> None:
         self.starts.append(record)
+        self.index.ended = None  # what goes on has not ended
 
     def _log_seen(self, record: model.Log) -> None:
         self.last_logs[record.path] = record
@@ -217,14 +223,18 @@ class _Collector:
         self.index.gaps.setdefault(record.kind, []).append(record)
 
     def _clock(self, record: model.Clock) -> None:
-        if record.source == "apiserver" and self.index.began is None and self.index.first_listed is None:
-            self.index.began = record.at + timedelta(seconds=record.offset)
+        if record.source == "apiserver":
+            self.index.last_clock = record.at + timedelta(seconds=record.offset)
+            if self.index.began is None and self.index.first_listed is None:
+                self.index.began = self.index.last_clock
 
     def _end(self, record: model.End) -> None:
         self.index.ended = record
 
     def _list_done(self, record: model.ListDone) -> None:
         self.index.lives.list_done(record)
+        if len(self.starts) == 1:
+            self.index.listed.setdefault(record.kind, objects.version_number(record.resource_version))
         if record.kind == "jobs" and self.index.first_listed is None:
             self.index.first_listed = objects.version_number(record.resource_version)
             self.baseline_until = record.number
@@ -335,6 +345,9 @@ class _Collector:
             job.baseline = job.listed and job.added_record < until
             if job.first.meta.owner_kind == "CronJob":
                 index.jobs.setdefault(job.first.meta.owner_name, []).append(job)
+        index.first_job = min(
+            (job.added for some in index.jobs.values() for job in some if not job.baseline), default=0
+        )
         self.job_by_uid.clear()
         for pod in sorted(self.pod_by_uid.values(), key=lambda item: (item.meta.version, item.meta.name)):
             if pod.meta.owner_kind == "Job":

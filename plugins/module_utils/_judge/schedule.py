@@ -66,8 +66,21 @@ def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
         due=awake,
         delayed=frozenset(item.tick for item in case.invocations if item.tick is not None and _delayed(case, item)),
         superseded=frozenset(tick for tick in awake if tick not in run and _superseded(case, tick)),
-        uncertain=frozenset(t for t in awake if until - t < LATE or any(abs(edge - t) < LATE for edge in edges)),
+        uncertain=frozenset(tick for tick in awake if _uncertain(case, tick, until, edges)),
     )
+
+
+def _uncertain(case: Case, tick: datetime, until: datetime, edges: Iterable[datetime]) -> bool:
+    """By the end or an edge; or it waited for the last Job, which was over only just before the end."""
+    near = any(abs(edge - tick) < LATE for edge in edges)
+    return until - tick < LATE or near or _waited_for_the_last(case, tick, until)
+
+
+def _waited_for_the_last(case: Case, tick: datetime, until: datetime) -> bool:
+    last = case.invocations[-1].seen if case.invocations else None
+    if last is None or last.first.meta.created is None or last.last.ended is None:
+        return False
+    return last.first.meta.created < tick < last.last.ended and until - last.last.ended < LATE
 
 
 def _since(case: Case) -> datetime | None:
@@ -91,8 +104,10 @@ def _baseline_ticks(case: Case) -> list[datetime]:
 
 
 def _until(case: Case) -> datetime | None:
-    last = case.cronjobs[-1]
-    return case.index.server_time(last.deleted)
+    """When the CronJob was deleted, or how far time had come: objects tell it, and in the end the API server itself."""
+    deleted = case.cronjobs[-1].deleted
+    known = [case.index.server_time(deleted), None if deleted is not None else case.index.last_clock]
+    return max((moment for moment in known if moment is not None), default=None)
 
 
 def _suspensions(case: Case) -> list[tuple[datetime, datetime | None]]:
@@ -130,11 +145,14 @@ def _delayed(case: Case, late: Invocation) -> bool:
 
 
 def _superseded(case: Case, tick: datetime) -> bool:
-    """Under Forbid a tick waits for the Job before it; when a later tick comes meanwhile, that one is run instead."""
+    """Under Forbid a tick waits for the Job before it; when a later tick comes meanwhile, that one is run instead.
+
+    While the last Job of all still runs, they all wait.
+    """
     later = [item for item in case.invocations if item.tick is not None and item.tick > tick]
     before = [item for item in case.invocations if item.tick is None or item.tick < tick]
     if not later:
-        return False
+        return any(item.seen.over is None and item.seen.deleted is None for item in before)
     return any(
         item.seen.last.ended is None or item.seen.last.ended > tick
         for item in before

@@ -21,6 +21,13 @@ def ticks(expression: str, since: datetime, until: datetime) -> tuple[datetime, 
         raise ValueError("the Python library croniter is not installed")
     if not croniter.is_valid(expression):
         raise ValueError("it is not a cron expression of five fields")
+    try:
+        return _between(expression, since, until)
+    except OverflowError as error:
+        raise ValueError(f"a calendar has no times between {since} and {until}: {error}") from error
+
+
+def _between(expression: str, since: datetime, until: datetime) -> tuple[datetime, ...]:
     found: list[datetime] = []
     iterator = croniter(expression, since.astimezone(timezone.utc) - timedelta(seconds=1))
     while len(found) < MAX_TICKS:

@@ -39,7 +39,7 @@ def check(case: Case) -> CheckVerdict:
     for uid in dict.fromkeys(item.seen.first.meta.owner_uid for item in by_schedule):
         events = [event for event in case.index.events.get(uid, []) if event.kind == "CronJob"]
         own = [item for item in by_schedule if item.seen.first.meta.owner_uid == uid]
-        _of_cronjob(finding, own, events)
+        _of_cronjob(finding, case, own, events)
     if by_schedule:
         finding.right.append(f"{len(by_schedule)} Jobs have both events of their CronJob")
     grounds.note_cut(finding, case)
@@ -51,7 +51,7 @@ def spent(events: Iterable[EventFact]) -> bool:
     return sum(event.occurrences for event in events) >= BUDGET
 
 
-def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[EventFact]) -> None:
+def _of_cronjob(finding: Finding, case: Case, invocations: list[Invocation], events: list[EventFact]) -> None:
     created: dict[str, EventFact] = {}
     completed: dict[str, tuple[EventFact, str]] = {}
     for event in events:
@@ -59,17 +59,19 @@ def _of_cronjob(finding: Finding, invocations: list[Invocation], events: list[Ev
             created[match.group(1)] = event
         elif event.reason == "SawCompletedJob" and (match := _COMPLETED.fullmatch(event.message)):
             completed[match.group(1)] = (event, match.group(2))
-    lossy = spent(events)
+    lossy, watched = spent(events), not case.lacks("jobs", "events")
     for item in invocations:
-        _one(finding, item, "SuccessfulCreate", created.get(item.name), lossy=lossy)
+        _one(finding, item, "SuccessfulCreate", created.get(item.name), lossy=lossy, watched=watched)
         seen, status = completed.get(item.name, (None, ""))
         if seen is not None and status != "Complete":
             finding.bad(f"the CronJob saw Job {item.name} end with status {status}", _evidence(seen))
         else:
-            _one(finding, item, "SawCompletedJob", seen, lossy=lossy)
+            _one(finding, item, "SawCompletedJob", seen, lossy=lossy, watched=watched)
 
 
-def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact | None, *, lossy: bool) -> None:
+def _one(
+    finding: Finding, invocation: Invocation, reason: str, event: EventFact | None, *, lossy: bool, watched: bool
+) -> None:
     if event is not None and event.meta.version < invocation.seen.added:
         text = (
             f"the {reason} event for Job {invocation.name} is older than the Job: it may tell of another of that name"
@@ -79,7 +81,7 @@ def _one(finding: Finding, invocation: Invocation, reason: str, event: EventFact
         finding.evidence.append(_evidence(event))
     elif lossy:
         finding.right.append(f"{reason} of Job {invocation.name} is lost: the budget of {BUDGET} events was spent")
-    else:
+    elif watched:
         finding.bad(f"the CronJob has no {reason} event for Job {invocation.name}", invocation.evidence)
 
 

@@ -27,11 +27,23 @@ def check(case: Case) -> CheckVerdict:
             finding.unclear(
                 f"Job {invocation.name} was deleted before it ended, while its CronJob lived", invocation.evidence
             )
+    _unfinished(finding, case)
     complete = sum(item.seen.last.complete for item in case.judged)
     if complete:
         finding.right.append(f"{complete} Jobs are Complete, none Failed")
     grounds.note_cut(finding, case)
     return conclude(finding, check=ID, volume=case.cell.volume)
+
+
+def _unfinished(finding: Finding, case: Case) -> None:
+    """What ends because enough was seen may cut the next Job; what ends for lack of time has waited in vain."""
+    ended = case.index.ended
+    if ended is None or ended.reason not in ("deadline", "interrupted"):
+        return
+    for item in case.invocations:
+        if item.seen.over is None and item.seen.deleted is None:
+            text = f"Job {item.name} was still running when the record ended ({ended.reason})"
+            finding.unclear(text, item.evidence, advice="Record until it is over, or find out why it is not.")
 
 
 def _complete(finding: Finding, case: Case, invocation: Invocation) -> None:

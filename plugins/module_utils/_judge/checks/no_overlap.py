@@ -6,7 +6,8 @@ from __future__ import annotations
 import itertools
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge import grounds
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case, Invocation
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Artefact, Case
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import JobSeen
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Evidence,
@@ -24,18 +25,10 @@ def check(case: Case) -> CheckVerdict:
     """Order by resourceVersion: a Job is over before the next one is added."""
     finding = Finding()
     grounds.require_watched(finding, case, "jobs")
+    if case.cell.makes_backups:
+        grounds.require_watched(finding, case, grounds.backup_kind(case))
     grounds.require_invocations(finding, case)
-    running: list[Invocation] = []
-    for later in case.invocations:
-        running = [item for item in running if not _over_before(item, later)]
-        for earlier in running:
-            text = f"Job {earlier.name} was not over when Job {later.name} was added"
-            where = Evidence(f"jobs/{later.name}", f"resourceVersion {later.seen.added}")
-            if _end(earlier) is None and case.lacks("jobs"):
-                finding.unclear(f"when Job {earlier.name} was over is not known", earlier.evidence, where)
-            else:
-                finding.bad(text, earlier.evidence, where)
-        running.append(later)
+    _jobs_at_once(finding, case)
     _backups_at_once(finding, case)
     _backups_of_one_job(finding, case)
     if case.judged:
@@ -44,13 +37,35 @@ def check(case: Case) -> CheckVerdict:
     return conclude(finding, check=ID, volume=case.cell.volume)
 
 
-def _over_before(earlier: Invocation, later: Invocation) -> bool:
+def _jobs_at_once(finding: Finding, case: Case) -> None:
+    """Those that were there before the recording began may still have run when the first one came."""
+    running: list[JobSeen] = []
+    for later in case.index.jobs.get(case.cell.cronjob, []):
+        running = [job for job in running if not _over_before(job, later)]
+        for earlier in running if not later.baseline else ():
+            _at_once(finding, case, earlier, later)
+        running.append(later)
+
+
+def _at_once(finding: Finding, case: Case, earlier: JobSeen, later: JobSeen) -> None:
+    first, second = earlier.first.meta.name, later.first.meta.name
+    where = (
+        Evidence(f"jobs/{first}", f"resourceVersion {earlier.over or earlier.added}"),
+        Evidence(f"jobs/{second}", f"resourceVersion {later.added}"),
+    )
+    if _end(earlier) is None and case.lacks("jobs"):
+        finding.unclear(f"when Job {first} was over is not known", *where)
+    else:
+        finding.bad(f"Job {first} was not over when Job {second} was added", *where)
+
+
+def _over_before(earlier: JobSeen, later: JobSeen) -> bool:
     end = _end(earlier)
-    return end is not None and end < later.seen.added
+    return end is not None and end < later.added
 
 
-def _end(invocation: Invocation) -> int | None:
-    return invocation.seen.over if invocation.seen.over is not None else invocation.seen.deleted
+def _end(job: JobSeen) -> int | None:
+    return job.over if job.over is not None else job.deleted
 
 
 def _backups_at_once(finding: Finding, case: Case) -> None:

@@ -16,6 +16,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import 
 
 ID = "one-backup-per-invocation"
 
+_SEEN_BY = {
+    "engines": "by the Jobs' logs, the engine's status and the store",
+    "backups": "by Longhorn's own objects",
+}
+
 
 def check(case: Case) -> CheckVerdict:
     finding = Finding()
@@ -52,7 +57,7 @@ def _exactly_one(finding: Finding, case: Case) -> None:
     counts = count(case, "backup")
     for item in counts:
         _one(finding, case, item)
-    grounds.require_watched(finding, case, "pods")
+    grounds.require_watched(finding, case, "pods", grounds.backup_kind(case))
     extra = surplus(case, "backup")
     for artefact in extra:
         names = ", ".join(case.invocations[place].name for place in artefact.candidates)
@@ -63,7 +68,8 @@ def _exactly_one(finding: Finding, case: Case) -> None:
     ones = sum(item.state == "one" for item in counts)
     if ones:
         which = f"each of {ones}" if ones == len(counts) else f"{ones} of {len(counts)}"
-        finding.right.append(f"{which} Jobs made exactly one backup, of its own snapshot")
+        sources = _SEEN_BY[grounds.backup_kind(case)]
+        finding.right.append(f"{which} Jobs made exactly one backup, of its own snapshot, {sources}")
 
 
 def _one(finding: Finding, case: Case, item: Count) -> None:

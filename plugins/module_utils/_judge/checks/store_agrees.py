@@ -75,7 +75,8 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     if artefact.name in removed_by(case, invocation):
         return  # by a later attempt of its own Job, before anybody listed the store
     if "store" not in artefact.sources and listings:
-        if not case.lacks("jobs") and _listed_after(case, invocation, artefact, listings):
+        whole = not (case.lacks("jobs") or log_problems(invocation))
+        if whole and _listed_after(case, invocation, artefact, listings):
             finding.bad(f"{name} is in no listing of the store", *evidence)
         else:
             finding.unclear(f"{name}: the store was not listed after it", *evidence, advice=grounds.advice_for("store"))

@@ -80,6 +80,23 @@ def test_jobs_made_by_hand_are_told_apart(mark: dict[str, t.Any]) -> None:
     assert not objects.job({"metadata": META}).by_hand
 
 
+def test_a_restart_count_that_no_pod_ever_has_is_cut() -> None:
+    """Whoever goes through a pod's starts comes to an end, also where the history is forged."""
+    fact = objects.pod(
+        {"metadata": META, "status": {"containerStatuses": [{"name": "c", "restartCount": 2_000_000_000}]}}
+    )
+    assert fact.restarts == objects.MAX_RESTARTS
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("18446744073709551615", 18446744073709551615), ("9" * 5000, 0), ("-1", 0), ("\u0663", 0), ("", 0)],
+    ids=["the largest", "endless", "negative", "not ASCII", "empty"],
+)
+def test_a_resource_version_is_a_number_of_64_bits(text: str, number: int) -> None:
+    assert objects.version_number(text) == number
+
+
 def test_pod_tells_the_run_before_too() -> None:
     ended = {"terminated": {"exitCode": 1, "startedAt": "2026-11-23T03:09:00Z", "finishedAt": "2026-11-23T03:09:02Z"}}
     status = {"containerStatuses": [{"name": "c", "restartCount": 2, "state": {"waiting": {}}, "lastState": ended}]}

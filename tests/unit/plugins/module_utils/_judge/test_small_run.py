@@ -1196,7 +1196,7 @@ CASES |= {
         older_cronjobs, lambda m: m.records.insert(20, model.ListDone(1, m.records[0].at, "jobs", "2025"))
     ),
     "pods listed, older CronJobs": every(
-        older_cronjobs, lambda m: m.records.insert(1, model.ListDone(1, m.records[0].at, "pods", "2025"))
+        older_cronjobs, lambda m: m.records.insert(1, model.ListDone(1, m.records[0].at, "pods", "90"))
     ),
 }
 

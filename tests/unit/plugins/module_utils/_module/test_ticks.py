@@ -38,3 +38,14 @@ def test_what_is_no_schedule_is_refused(expression: str) -> None:
 def test_endless_lists_are_refused() -> None:
     with pytest.raises(ValueError, match="more than"):
         ticks("* * * * *", START, START + timedelta(days=3650))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(microsecond=0, tzinfo=timezone.utc)],
+    ids=["the first", "the last"],
+)
+def test_moments_at_the_edge_of_the_calendar_are_refused(moment: datetime) -> None:
+    """A forged history may have any."""
+    with pytest.raises(ValueError, match="a calendar has no times between"):
+        ticks("* * * * *", moment, moment)

@@ -13,7 +13,8 @@ author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
   - With O(state=present) it notes the settings of Longhorn that a run may change, in a ConfigMap of Longhorn's
-    namespace (the journal). A journal that exists is left as it is, so that it always tells the state before the run.
+    namespace (the journal). Of a journal that exists the settings are left as they are, so that it always tells the
+    state before the run; volumes, namespaces and faults that it lacks are added.
     While the journal of another run is there it refuses, because the two would put back each other's settings.
     M(longhorn.qa.longhorn_setting) adds to it.
   - With O(state=absent) it puts the settings back, deletes the run's recurring jobs, volumes, backups, engine images,
@@ -55,6 +56,8 @@ options:
     description:
       - The types of faults that the run will make with M(longhorn.qa.longhorn_fault); they are looked for, and
         reverted, when the run is taken down.
+      - Without a journal, a run's objects that make the API server refuse deletions are looked for all the same; a
+        warning tells when that is not allowed.
     type: list
     elements: str
     choices:

@@ -116,6 +116,10 @@ class ManagerApi:
         answer = self._get("v1/backupvolumes", "the list of backup volumes")
         return tuple(str(item.get("name", "")) for item in answer.get("data") or ())
 
+    def delete_backup_volume(self, name: str) -> None:
+        """Deletes all backups of a volume, by the name of its backup volume; the store may take its time."""
+        self._delete(f"v1/backupvolumes/{quote(name)}", f"backup volume {name}")
+
     def backups(self, volume: str) -> tuple[Backup, ...]:
         """A volume's backups; none when it never had one."""
         path = f"v1/backupvolumes/{quote(volume)}"

@@ -48,10 +48,23 @@ class Journal:
         """One more setting as it was; the first note of it stands."""
         return self if name in self.settings else replace(self, settings={**self.settings, name: value})
 
+    def with_more(self, wanted: Journal) -> Journal:
+        """Also what ``wanted`` makes; of settings and backup targets the first note stands."""
+        return replace(
+            self,
+            volumes=_union(self.volumes, wanted.volumes),
+            namespaces=_union(self.namespaces, wanted.namespaces),
+            faults=_union(self.faults, wanted.faults),
+        )
+
     @property
     def early(self) -> tuple[str, ...]:
         """The settings to put back before anything is removed."""
         return tuple(name for name in self.settings if name not in LATE)
+
+
+def _union(noted: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*noted, *more)))
 
 
 def journal_name(run_id: str) -> str:

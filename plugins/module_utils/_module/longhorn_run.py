@@ -19,12 +19,15 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
     BadInput,
+    Forbidden,
     LonghornQAError,
     NotFound,
     Refused,
+    Unauthorized,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import ManagerApi
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
     SYSTEM,
     Clock,
@@ -73,10 +76,10 @@ class _Place:
         """Longhorn's objects, in the shape they have here."""
         return LonghornObjects(self.client, self.namespace)
 
-    @property
-    def manager(self) -> t.Any:
+    @cached_property
+    def manager(self) -> ManagerApi:
         """Longhorn's own API, through the API server."""
-        return self.client.service_proxy(self.namespace, "longhorn-backend", 9500)
+        return ManagerApi(self.client, self.namespace)
 
     def journal(self) -> Journal | None:
         """The run's journal, if it was opened."""
@@ -101,9 +104,9 @@ class _Place:
 
 
 def _open(place: _Place, wanted: Journal) -> dict[str, t.Any]:
-    existing = place.journal()
-    if existing is not None:
-        return {"changed": False, "settings": dict(existing.settings), "summary": [f"run {place.run_id} is open"]}
+    noted = place.journal()
+    if noted is not None:
+        return _open_again(place, noted, wanted)
     _refuse_second(place)
     values = place.settings()
     kept = {name: values[name] for name in journals.KEPT_SETTINGS if name in values}
@@ -120,12 +123,29 @@ def _open(place: _Place, wanted: Journal) -> dict[str, t.Any]:
     }
 
 
-def _make_namespace(place: _Place, name: str) -> None:
+def _open_again(place: _Place, noted: Journal, wanted: Journal) -> dict[str, t.Any]:
+    """The settings stay as they were before the run; what it makes beyond the journal is added, to be found later."""
+    journal = noted.with_more(wanted)
+    if not place.check_mode:
+        run_journal.note(place.client, place.namespace, place.run_id, lambda now: now.with_more(wanted))
+    made = [name for name in wanted.namespaces if _make_namespace(place, name)]
+    before, after = (journals.to_config_map(one, namespace=place.namespace)["data"] for one in (noted, journal))
+    return {
+        "changed": journal != noted or bool(made),
+        "settings": dict(journal.settings),
+        "summary": [f"run {place.run_id} is open"],
+        "diff": {"before": before, "after": after},
+    }
+
+
+def _make_namespace(place: _Place, name: str) -> bool:
     """With the run's label only if it is made here: the label is the permission to remove it."""
-    if place.client.find(kinds.NAMESPACES, name) is None:
-        labels = {names.RUN_ID_LABEL: place.run_id}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-        place.client.create(kinds.NAMESPACES, body, dry_run=place.check_mode)
+    if place.client.find(kinds.NAMESPACES, name) is not None:
+        return False
+    labels = {names.RUN_ID_LABEL: place.run_id}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    place.client.create(kinds.NAMESPACES, body, dry_run=place.check_mode)
+    return True
 
 
 def _refuse_second(place: _Place) -> None:
@@ -157,7 +177,8 @@ class _TakeDown:
         """All steps, then a last look."""
         journal = self.place.journal()
         known = journal or Journal(run_id=self.place.run_id)
-        self._faults(known)
+        self._admission(journal)
+        self._store_rules(known)
         self._settings(known, only=known.early)
         self._recurring_jobs()
         volumes = self._volumes()
@@ -173,12 +194,23 @@ class _TakeDown:
             self._delete(kinds.CONFIGMAPS, journals.journal_name(known.run_id), namespace=self.place.namespace)
         return self._result()
 
-    def _faults(self, journal: Journal) -> None:
-        """What stands in the way of deletions goes first. A store's proxy goes with the store, or lets pass again."""
-        if "admission" in journal.faults:
-            for kind in filter(None, (self.place.client.served(*candidates) for candidates in kinds.REFUSING)):
-                for name in self._labelled(kind, ""):
-                    self._delete(kind, name)
+    def _admission(self, journal: Journal | None) -> None:
+        """What stands in the way of deletions goes first; without a journal it is looked for as far as allowed."""
+        if journal is not None and "admission" not in journal.faults:
+            return
+        for kind in filter(None, (self.place.client.served(*candidates) for candidates in kinds.REFUSING)):
+            try:
+                found = self._labelled(kind, "")
+            except Forbidden as error:
+                if journal is not None:
+                    raise
+                self.warnings.append(f"{kind.plural} of the run, if there are any, stay: {error}")
+                continue
+            for name in found:
+                self._delete(kind, name)
+
+    def _store_rules(self, journal: Journal) -> None:
+        """A store's proxy goes with the store, or lets pass again."""
         for namespace in self._namespaces(journal):
             for name in self._labelled(kinds.SERVICES, namespace) if "backup-store" in journal.faults else ():
                 if name.endswith(store_rules.SERVICE_SUFFIX):
@@ -191,6 +223,8 @@ class _TakeDown:
                 if not self.place.check_mode:
                     proxy.put("rules", store_rules.document(()))
                 self.removed.append(f"rules of store proxy {namespace}/{service}")
+        except (Forbidden, Unauthorized):
+            raise
         except (ApiFailure, NotFound):
             pass  # it refuses nothing, because it does not answer at all
         self._delete(kinds.CONFIGMAPS, service, namespace=namespace)
@@ -209,7 +243,7 @@ class _TakeDown:
         kind = self.place.objects.kind("volumes")
         found = self._labelled(kind, self.place.namespace)
         for name in found:
-            self._through_manager("volumes", name)
+            self._through_manager(self.place.manager.delete_volume, "volume", name)
         self._wait_gone(kind, self.place.namespace, told="volumes")
         return found
 
@@ -219,7 +253,7 @@ class _TakeDown:
         for name, value in journals.to_restore(journal, self.place.settings()):
             if name in only:
                 if not self.place.check_mode:
-                    self.place.manager.put(f"v1/settings/{name}", {"name": name, "value": value})
+                    self.place.manager.set_setting(name, value)
                 self.restored[name] = value
 
     def _store_goes_too(self, journal: Journal) -> bool:
@@ -234,6 +268,8 @@ class _TakeDown:
         """A store that never answered must not hold the run up for ever: without volumes it goes on, with a word."""
         try:
             mine = self._backup_volumes(journal)
+        except (Forbidden, Unauthorized):
+            raise
         except ApiFailure as error:
             if needed:
                 error.advice = "Take the run down again when the backup store answers."
@@ -244,7 +280,7 @@ class _TakeDown:
             return
         for name, volume in mine.items():
             if not self.place.check_mode:
-                self.place.manager.delete(f"v1/backupvolumes/{name}")
+                self.place.manager.delete_backup_volume(name)
             self.removed.append(f"backups of {volume}")
         if mine and not self.place.check_mode:
             self._wait(
@@ -259,11 +295,17 @@ class _TakeDown:
         if self.place.objects.shape.backup_objects:
             found = self.place.objects.backup_volumes()
         elif self.place.settings().get(names.BACKUP_TARGET_SETTING):
-            answer = self.place.manager.get("v1/backupvolumes").get("data") or ()
-            found = {str(item.get("name", "")): str(item.get("name", "")) for item in answer}
+            found = {name: name for name in self._in_store()}
         else:
             found = {}  # the manager answers with an error then, but there is simply nothing
         return {name: volume for name, volume in found.items() if volume in journal.volumes}
+
+    def _in_store(self) -> tuple[str, ...]:
+        """The volumes that have backups, as the manager lists them; what it cannot do is the store's, and may pass."""
+        try:
+            return self.place.manager.backup_volumes()
+        except Refused as error:
+            raise ApiFailure("cannot be listed", subject="the backup store", seen=error.seen) from error
 
     def _backup_targets(self, journal: Journal) -> None:
         """Those that the run made go; what was there before gets its address back."""
@@ -285,7 +327,7 @@ class _TakeDown:
         kind = self.place.objects.kind("engineimages")
         for name in self._labelled(kind, self.place.namespace):
             self._wait_unused(name)
-            self._through_manager("engineimages", name)
+            self._through_manager(self.place.manager.delete_engine_image, "engineimage", name)
         self._wait_gone(kind, self.place.namespace, told="engine images")
 
     def _wait_unused(self, name: str) -> None:
@@ -377,13 +419,10 @@ class _TakeDown:
         found = self.place.client.list(kind, namespace=namespace, labels=selector).items
         return [str(item["metadata"]["name"]) for item in found]
 
-    def _through_manager(self, collection: str, name: str) -> None:
+    def _through_manager(self, delete: Callable[[str], None], what: str, name: str) -> None:
         if not self.place.check_mode:
-            try:
-                self.place.manager.delete(f"v1/{collection}/{name}")
-            except NotFound:
-                return
-        self.removed.append(f"{collection.removesuffix('s')} {name}")
+            delete(name)
+        self.removed.append(f"{what} {name}")
 
     def _delete(self, kind: Kind, name: str, *, namespace: str = "") -> None:
         if self.place.client.delete(kind, name, namespace=namespace, dry_run=self.place.check_mode):

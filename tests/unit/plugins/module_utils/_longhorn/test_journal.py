@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,14 @@ def test_the_journal_carries_the_mark_of_its_run() -> None:
     metadata = to_config_map(JOURNAL, namespace="longhorn-system")["metadata"]
 
     assert (metadata["name"], metadata["labels"]["longhorn.qa/run-id"]) == ("longhorn-qa-a1", "a1")
+
+
+def test_more_is_added_once_and_what_was_noted_stands() -> None:
+    wanted = Journal("a1", settings={"backup-target": "s3://later@r/"}, volumes=("w", "qa-a1-x-back"), faults=("f",))
+
+    more = JOURNAL.with_more(wanted).with_more(wanted)
+
+    assert more == replace(JOURNAL, volumes=("qa-a1-x-back", "w"), faults=("f",))
 
 
 def test_only_changed_settings_are_put_back_and_the_engine_image_first() -> None:

@@ -14,8 +14,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     ApiFailure,
     BadInput,
     Conflict,
+    Forbidden,
+    LonghornQAError,
     NotFound,
     Refused,
+    Unauthorized,
     WaitTimeout,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
@@ -23,6 +26,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal impo
 from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run, run_journal
 
 LONGHORN, STORE, RUN = "longhorn-system", "longhorn-qa-store-a1", "a1"
+PROXY = f"{STORE}-proxy"
 VOLUME, IMAGE = "qa-a1-no-cleanup-back", "ei-0016307a"
 BEFORE = {"default-engine-image": "engine:v1", "backup-target": "", "backup-target-credential-secret": ""}
 Document = dict[str, t.Any]
@@ -35,6 +39,8 @@ class Cluster:
         self.objects: dict[tuple[str, str, str], Document] = {}
         self.backup_volumes: list[str] = []
         self.store_problem = ""
+        self.rules: list[Document] | LonghornQAError = []  # of the store's proxy, or why it does not tell
+        self.forbidden: set[str] = set()  # plurals that may not be listed
         self.writes: list[str] = []
         self.stuck: set[str] = set()  # names that never go away
         self.version = "v1beta1"
@@ -60,6 +66,8 @@ class Cluster:
         return self.objects.get((kind.plural, namespace, name))
 
     def list(self, kind: Kind, *, namespace: str = "", labels: str = "") -> Listing:
+        if kind.plural in self.forbidden:
+            raise Forbidden("is not allowed", subject=f"list {kind.plural}", status=403)
         key, _, value = labels.partition("=")
         items = [
             item
@@ -87,6 +95,9 @@ class Cluster:
         self.writes.append(f"patch {kind.plural} {name}")
         self.objects[kind.plural, namespace, name]["spec"] |= patch["spec"]
 
+    def served(self, *candidates: Kind) -> Kind | None:
+        return next((kind for kind in candidates if kind.plural == "validatingwebhookconfigurations"), None)
+
     def first_served(self, *kinds: Kind) -> Kind:
         return kinds[0]
 
@@ -106,9 +117,11 @@ class Cluster:
                     self.drop(plural, where, inner)
         return self.drop(kind.plural, namespace, name)
 
-    def service_proxy(self, namespace: str, service: str, port: int) -> Manager:
-        assert (namespace, service, port) == (LONGHORN, "longhorn-backend", 9500)
-        return Manager(self)
+    def service_proxy(self, namespace: str, service: str, port: int) -> Manager | StoreProxy:
+        if (namespace, service, port) == (LONGHORN, "longhorn-backend", 9500):
+            return Manager(self)
+        assert (namespace, service, port) == (STORE, PROXY, 9001)
+        return StoreProxy(self)
 
 
 @dataclass
@@ -118,9 +131,12 @@ class Manager:
     cluster: Cluster
 
     def get(self, path: str) -> Document:
+        name = path.removeprefix("v1/settings/")
+        if name != path:
+            return {"name": name, "value": self.cluster.objects["settings", LONGHORN, name]["value"]}
         assert path == "v1/backupvolumes"
         if self.cluster.store_problem:
-            raise ApiFailure("the service could not do it", seen=self.cluster.store_problem)
+            raise ApiFailure("the service could not do it", seen=self.cluster.store_problem, status=500)
         return {"data": [{"name": name} for name in self.cluster.backup_volumes]}
 
     def put(self, path: str, body: Document) -> None:
@@ -135,6 +151,24 @@ class Manager:
             self.cluster.backup_volumes.remove(name)
         else:
             self.cluster.drop(collection, LONGHORN, name)
+
+
+@dataclass
+class StoreProxy:
+    """The proxy in front of the store, where its rules are read and set."""
+
+    cluster: Cluster
+
+    def get(self, path: str) -> Document:
+        assert path == "rules"
+        if isinstance(self.cluster.rules, LonghornQAError):
+            raise self.cluster.rules
+        return {"rules": self.cluster.rules}
+
+    def put(self, path: str, body: Document) -> None:
+        assert path == "rules"
+        self.cluster.writes.append("set rules of the store's proxy")
+        self.cluster.rules = body["rules"]
 
 
 @dataclass
@@ -212,6 +246,107 @@ def test_opening_again_keeps_the_first_settings(cluster: Cluster) -> None:
     result = run(cluster, "present")
 
     assert not result["changed"] and result["settings"] == BEFORE
+
+
+WEBHOOK = "longhorn-qa-refuses-a1-snapshots"
+SECOND = "longhorn-qa-more-a1"
+
+
+def test_opening_again_adds_what_is_made_beyond_the_journal(cluster: Cluster) -> None:
+    more = {"volumes": ["qa-a1-second"], "namespaces": [SECOND], "faults": ["admission"]}
+    run(cluster, "present")
+    cluster.objects["settings", LONGHORN, "backup-target"]["value"] = "s3://changed@r/"
+
+    planned = run(cluster, "present", check_mode=True, **more)
+    assert journal_of(cluster) == Journal(RUN, settings=BEFORE, volumes=(VOLUME,), namespaces=(STORE,))
+
+    result = run(cluster, "present", **more)
+    assert planned["changed"] and result["changed"] and planned["diff"] == result["diff"]
+    assert journal_of(cluster) == Journal(
+        RUN, settings=BEFORE, volumes=(VOLUME, "qa-a1-second"), namespaces=(STORE, SECOND), faults=("admission",)
+    )
+    assert cluster.objects["namespaces", "", SECOND]["metadata"]["labels"] == {"longhorn.qa/run-id": RUN}
+    assert not run(cluster, "present", **more)["changed"]
+
+    cluster.add("validatingwebhookconfigurations", WEBHOOK, namespace="")
+    run(cluster, "absent")
+    assert ("validatingwebhookconfigurations", "", WEBHOOK) not in cluster.objects
+    assert ("namespaces", "", SECOND) not in cluster.objects
+
+
+def journal_of(cluster: Cluster) -> Journal | None:
+    return run_journal.find(t.cast(t.Any, cluster), LONGHORN, RUN)
+
+
+def test_without_a_journal_objects_that_refuse_deletions_go_all_the_same(cluster: Cluster) -> None:
+    cluster.add("validatingwebhookconfigurations", WEBHOOK, namespace="")
+    cluster.add("validatingwebhookconfigurations", "theirs", namespace="", mine=False)
+
+    assert run(cluster, "absent")["removed"] == [f"validatingwebhookconfigurations {WEBHOOK}"]
+    assert ("validatingwebhookconfigurations", "", "theirs") in cluster.objects
+
+
+def test_who_may_not_look_for_them_is_told_and_goes_on(cluster: Cluster) -> None:
+    cluster.forbidden.add("validatingwebhookconfigurations")
+    cluster.add("volumes", VOLUME)
+
+    result = run(cluster, "absent")
+
+    assert result["removed"] == [f"volume {VOLUME}"]
+    (warning,) = result["warnings"]
+    assert "validatingwebhookconfigurations of the run, if there are any, stay" in warning
+
+
+def test_a_run_that_noted_them_does_not_go_on_without_the_right(cluster: Cluster) -> None:
+    run(cluster, "present", faults=["admission"])
+    cluster.forbidden.add("validatingwebhookconfigurations")
+
+    with pytest.raises(Forbidden):
+        run(cluster, "absent")
+    assert journal_of(cluster) is not None
+
+
+def test_a_run_without_such_a_fault_needs_no_right_to_look_for_them(cluster: Cluster) -> None:
+    run(cluster, "present")
+    cluster.forbidden.add("validatingwebhookconfigurations")
+
+    assert run(cluster, "absent")["warnings"] == []
+
+
+RULE = {"verb": "DELETE", "key": "x", "status": 403, "latency": 0.0, "times": 0, "hits": 1}
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        pytest.param([RULE], [f"rules of store proxy {STORE}/{PROXY}"], id="they go"),
+        pytest.param([], [], id="there are none"),
+        pytest.param(NotFound("does not exist"), [], id="nobody there"),
+        pytest.param(ApiFailure("the service could not do it", status=503), [], id="it does not answer"),
+    ],
+)
+def test_the_stores_proxy_lets_pass_again(
+    cluster: Cluster, rules: list[Document] | LonghornQAError, told: list[str]
+) -> None:
+    run(cluster, "present", faults=["backup-store"])
+    cluster.add("services", PROXY, namespace=STORE)
+    cluster.rules = rules
+
+    result = run(cluster, "absent")
+
+    assert [line for line in result["removed"] if line.startswith("rules")] == told
+    assert cluster.rules == (rules if isinstance(rules, LonghornQAError) else [])
+
+
+@pytest.mark.parametrize("error", [Forbidden("may not", status=403), Unauthorized("who is it", status=401)])
+def test_a_proxy_that_may_not_be_asked_may_refuse_still(cluster: Cluster, error: LonghornQAError) -> None:
+    run(cluster, "present", faults=["backup-store"])
+    cluster.add("services", PROXY, namespace=STORE)
+    cluster.rules = error
+
+    with pytest.raises(type(error)):
+        run(cluster, "absent")
+    assert journal_of(cluster) is not None
 
 
 @pytest.mark.parametrize("check_mode", [pytest.param(True, id="check mode"), pytest.param(False, id="for real")])

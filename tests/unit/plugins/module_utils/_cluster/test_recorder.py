@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import typing as t
@@ -430,11 +431,12 @@ def test_a_store_that_cannot_be_listed_is_an_error_not_empty(tmp_path: Path) -> 
 
 def test_a_second_recording_goes_on_with_a_gap(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "h", invocations=2)
-    scene.plan = Plan(SUBJECTS, invocations=2, timeout=100.0, settle=5.0, grace=5.0)
+    scene.plan = Plan(SUBJECTS, invocations=2, timeout=400.0, settle=5.0, grace=5.0)
     first, _unused = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000001") and None)
     assert (first.ended, first.invocations) == ("deadline", {"v": 1})
     scene.cluster.watches.clear()
     scene.cluster.watched.clear()
+    scene.plan = dataclasses.replace(scene.plan, timeout=1500.0)
     second, history = scene.record(lambda _recorder: scene.cluster.run_job("v-c-1-c-99000002") and None)
     assert (second.ended, second.invocations) == ("invocations", {"v": 2})
     assert {item.kind for item in of(history, model.Gap, reason="nobody was recording")} >= {"jobs", "pods", "events"}

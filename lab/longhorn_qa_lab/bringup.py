@@ -28,7 +28,7 @@ from longhorn_qa_lab.progress import Progress
 NO_LONGHORN = "none"
 
 _POLL = 0.05
-_PATIENCE = 90.0
+_PATIENCE = 300.0
 _ANSWER = 5.0
 _LAST_LINES = 12
 _FIRST_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"

@@ -27,7 +27,7 @@ def variables(folder: Path, credentials: dict[str, str]) -> dict[str, object]:
         "best_effort_cleanup_run_id": "molecule",
         "best_effort_cleanup_longhorn_release": "2020-06",
         "best_effort_cleanup_trigger": True,
-        "best_effort_cleanup_timeout": 300,
+        "best_effort_cleanup_timeout": 900,
         "best_effort_cleanup_dir": str(folder),
         "backup_store_access_key": credentials["access_key"],
         "backup_store_secret_key": credentials["secret_key"],

@@ -119,7 +119,7 @@ def test_killed_while_starting_leaves_no_process_and_the_next_start_recovers(nam
     assert command("lab", "list").stdout.count(f"{name}  dead") == 1
 
     again = start_command("lab", "up", name, "--longhorn", "none")
-    until((place.logs / "kube-apiserver.log").exists)
+    until(lambda: len(living(name)) >= 2)
     again.kill()
     again.communicate()
     at_once = command("lab", "up", name, "--longhorn", "none")

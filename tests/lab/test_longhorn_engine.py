@@ -216,22 +216,36 @@ from longhorn_qa_lab.longhorn import engine, faults, manager
 from longhorn_qa_lab.longhorn.disk import Disk
 
 manager.end_when_told()
-engine.open_store = lambda *_: SimpleNamespace(create=lambda **_: time.sleep(1))
+
+
+def upload(**_):
+    while not Path(sys.argv[3]).exists():
+        time.sleep(0.02)
+
+
+engine.open_store = lambda *_: SimpleNamespace(create=upload)
 binary = engine.Binary(image=sys.argv[2], plan=faults.KNOWN)
 running = engine.Engine(Disk(Path(sys.argv[1])), binary, "vol")
 running.create_snapshot("s1", {})
 running.start_backup(snapshot="s1", target="s3://b@us-east-1/", labels={}, credentials=None, egress=None)
-print("begun", flush=True)
-signal.pause()
+try:
+    print("begun", flush=True)
+    signal.pause()
+finally:
+    print("told to end", flush=True)
 """
 
 
 def test_an_upload_goes_on_when_its_job_is_ended(disk: Disk, tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", JOB, str(tmp_path), GOOD], stdout=subprocess.PIPE, text=True) as job:
+    rest = tmp_path / "rest"
+    command = [sys.executable, "-c", JOB, str(tmp_path), GOOD, str(rest)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
         assert job.stdout is not None
         assert job.stdout.readline() == "begun\n"
         (before,) = disk.read("vol")["backups"].values()
         job.send_signal(signal.SIGTERM)
+        assert job.stdout.readline() == "told to end\n"
+        rest.touch()
         assert job.wait(30) == 2
     (after,) = disk.read("vol")["backups"].values()
     assert (before["state"], after["state"]) == ("in_progress", "complete")

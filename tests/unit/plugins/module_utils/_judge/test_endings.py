@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.unit.plugins.module_utils._judge import made
@@ -23,6 +24,7 @@ from tests.unit.plugins.module_utils._judge.changed import (
 from tests.unit.plugins.module_utils._judge.made import FAULTY, Run
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import Judgement
 
 EVERY = ("2020-06", "v1.0.1", *SHARED)
 
@@ -157,6 +159,36 @@ def test_a_recording_that_went_on_has_not_ended() -> None:
 
 
 # --- what was not seen -----------------------------------------------------------------------------------------------
+RUNS = (
+    *((task, "none", "") for task in ("snapshot", "backup")),
+    *((task, "visible snapshot-delete", "engine-image") for task in ("snapshot", "backup")),
+    ("backup", "asynchronous backup-delete", "backup-store"),
+)
+
+
+def said_of(judgement: Judgement) -> dict[tuple[str, str], str]:
+    return {(check.volume, check.check): check.verdict for check in judgement.checks}
+
+
+@pytest.mark.parametrize("release", EVERY)
+@pytest.mark.parametrize("kind", [*made.KINDS, "recurringjobs", "snapshots", "backups"])
+def test_a_kind_that_nobody_was_allowed_to_see_decides_nothing(release: str, kind: str) -> None:
+    """Whatever the run: no pass and no fail that would not be there if it had been seen."""
+
+    def denied(history: Changed) -> None:
+        unseen = {"logs": model.Log, "store": model.Store}.get(kind, model.ObjectSeen)
+        history.records = [
+            r for r in history.records if not (isinstance(r, unseen) and getattr(r, "kind", kind) == kind)
+        ]
+        history.records.insert(2, model.Gap(1, made.START, kind, f"verb list on {kind} is not granted"))
+
+    for task, fault, fault_type in RUNS:
+        run = partial(Run, release, task, fault, fault_type, scheduled=True)
+        before, after = said_of(changed(run())), said_of(changed(run(), denied))
+        for key, verdict in after.items():
+            assert verdict in (before[key], "inconclusive"), f"{task}, {fault}: {key} was {before[key]}"
+
+
 @pytest.mark.parametrize("release", EVERY)
 def test_backups_that_nobody_could_see_are_not_counted(release: str) -> None:
     kind = "backups" if release in SHARED else "engines"

@@ -18,9 +18,13 @@ class Figure:
     unit: str
     goal: float | None = None
 
+    @property
+    def missed(self) -> bool:
+        return self.goal is not None and not self.value <= self.goal  # what is not a number meets no goal
+
     def row(self) -> str:
         goal = f"<= {self.goal:g} {self.unit}" if self.goal is not None else "-"
-        met = "-" if self.goal is None else "met" if self.value <= self.goal else "MISSED"
+        met = "-" if self.goal is None else "MISSED" if self.missed else "met"
         return f"{self.what:<58} {self.value:>10.2f} {self.unit:<4} {goal:>12} {met:>7}"
 
 

@@ -22,7 +22,17 @@ from longhorn_qa_lab.progress import Progress
 _FEW, _MANY = 2, 200
 _SECONDS = 5
 _NAMESPACE = "longhorn-system"
-_GROUPS = {"/apis/batch/v1": ("jobs", "cronjobs"), "/apis/longhorn.io/v1beta1": ("engines", "volumes")}
+# Every kind that a release may have, and how the object of a volume is called.
+_NAMES = {
+    "cronjobs": "{}-c-c",
+    "recurringjobs": "{}-c-c",
+    "volumes": "{}",
+    "engines": "{}-e-1",
+    "snapshots": "{}-snapshot",
+    "backups": "{}-backup",
+}
+_LONGHORN = tuple(kind for kind in _NAMES if kind != "cronjobs")
+_GROUPS = {"/apis/batch/v1": ("jobs", "cronjobs"), "/apis/longhorn.io/v1beta2": _LONGHORN}
 
 
 def measure(progress: Progress) -> Iterator[Figure]:
@@ -45,7 +55,7 @@ def _requests(volumes: int) -> tuple[int, int]:
         params = {"host": server.address, "api_key": "any", "namespace": _NAMESPACE, "cells": cells}
         params |= {"history": str(Path(place) / "history"), "invocations": 1, "timeout": _SECONDS}
         result = job_record.run(params, check_mode=False, client=connect(params))
-        if result["gaps"] or result["records"] < 4 * volumes:
+        if result["gaps"] or result["records"] < 2 * len(_NAMES) * volumes:
             raise RuntimeError(f"the recording is not what it should be: {result}")
         return server.requests, server.changes
 
@@ -89,15 +99,13 @@ class _Server:
 
     def answer(self, request: http.server.BaseHTTPRequestHandler, path: str) -> None:
         document: dict[str, t.Any] = {"kind": "Object", "metadata": {"name": _NAMESPACE, "resourceVersion": "1"}}
-        kind, status = path.rpartition("/")[2], 200
+        kind = path.rpartition("/")[2]
         if path in _GROUPS:
             document["resources"] = [{"name": name} for name in _GROUPS[path]]
-        elif path.startswith("/apis/longhorn.io/v1beta2"):
-            status = 404
         else:
             document["items"] = self._objects(kind, version=1)
         content = json.dumps(document).encode()
-        request.send_response(status)
+        request.send_response(200)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
@@ -115,9 +123,14 @@ class _Server:
         request.wfile.write(b"0\r\n\r\n")
 
     def _objects(self, kind: str, *, version: int) -> list[dict[str, t.Any]]:
-        name = {"cronjobs": "v-{}-c-c", "volumes": "v-{}", "engines": "v-{}-e-1"}.get(kind)
-        found, status = [], {"state": "attached", "robustness": "healthy"}
-        for number in range(self._volumes if name else 0):
-            metadata = {"name": str(name).format(number), "uid": f"{kind}-{number}", "resourceVersion": str(version)}
-            found.append({"metadata": metadata, "spec": {"volumeName": f"v-{number}"}, "status": status})
+        if kind not in _NAMES:
+            return []
+        found = []
+        for volume in (f"v-{number}" for number in range(self._volumes)):
+            metadata = {"name": _NAMES[kind].format(volume), "uid": f"{kind}-{volume}", "resourceVersion": str(version)}
+            of_it = {"volumeName": volume, "volume": volume}
+            status = {"state": "attached", "robustness": "healthy"}
+            found.append(
+                {"metadata": {**metadata, "labels": {"backup-volume": volume}}, "spec": of_it, "status": status}
+            )
         return found

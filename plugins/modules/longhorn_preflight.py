@@ -132,6 +132,7 @@ options:
   default_engine_faults:
     description:
       - Which deletions the default engine image of the run is known to fail.
+      - Has to be stated where V(default-engine-image) is the fault; nobody can see it from outside.
     type: list
     elements: str
     choices: [snapshot-delete, backup-delete]

@@ -15,7 +15,8 @@ description:
   - Makes deletions of some volumes fail, each type in its own way, and undoes it.
   - A fault that has no effect on the release that is there is refused, with those that have one.
   - Whether the recurring job itself gets to see the failure depends on type and release; it is returned as RV(effects).
-  - M(longhorn.qa.longhorn_run) finds and reverts the faults of a run, also after a crash.
+  - M(longhorn.qa.longhorn_run) finds and reverts the faults of a run, also after a crash, except for
+    O(type=object-lock).
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
@@ -41,7 +42,9 @@ options:
         elsewhere.
       - With V(disable-snapshot-purge) it is Longhorn's setting of this name, from 1.5.4 on. This is for all volumes.
       - With V(object-lock) the bucket keeps new objects for a day, whoever deletes them. Deleting succeeds all the
-        same, so no failure is seen anywhere. This is for the whole bucket, which has to be made for it.
+        same, so no failure is seen anywhere. This is for the whole bucket, which has to be made for it. It is refused
+        for a bucket that has another such rule. M(longhorn.qa.longhorn_run) does not take it down; O(state=absent)
+        does, and leaves any rule but one of GOVERNANCE and one day.
     type: str
     choices:
       - engine-image

@@ -85,7 +85,6 @@ options:
           - backup-store
           - admission
           - disable-snapshot-purge
-          - object-lock
         default: auto
       effects:
         description:

@@ -67,7 +67,6 @@ options:
       - backup-store
       - admission
       - disable-snapshot-purge
-      - object-lock
     default: []
   wait_timeout:
     description:
@@ -121,7 +120,7 @@ summary:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, longhorn_run
-from ansible_collections.longhorn.qa.plugins.module_utils._module.cell_options import FAULT_TYPES
+from ansible_collections.longhorn.qa.plugins.module_utils._module.cell_options import RUN_FAULT_TYPES
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
 
@@ -132,7 +131,7 @@ def main() -> None:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "volumes": {"type": "list", "elements": "str", "default": []},
         "namespaces": {"type": "list", "elements": "str", "default": []},
-        "faults": {"type": "list", "elements": "str", "choices": FAULT_TYPES, "default": []},
+        "faults": {"type": "list", "elements": "str", "choices": RUN_FAULT_TYPES, "default": []},
         "wait_timeout": {"type": "int", "default": 300},
     }
     spec = argspec.merged(argspec.namespace_spec(), argspec.release_spec(), own)

@@ -85,6 +85,22 @@ _T = t.TypeVar("_T")
 _Ask = t.Callable[[t.Any, Bucket, str], Iterator[StoredBackup]]
 
 
+@dataclass(frozen=True)
+class Retention:
+    """How long a bucket keeps each new object, whatever is deleted: days or years, as the store has it."""
+
+    mode: str
+    days: int = 0
+    years: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.mode}, {self.years} years" if self.years else f"{self.mode}, {self.days} days"
+
+    def rule(self) -> dict[str, t.Any]:
+        """As S3 takes it."""
+        return {"Mode": self.mode, **({"Years": self.years} if self.years else {"Days": self.days})}
+
+
 @dataclass
 class S3Store:
     """The backups in one S3 backup target. ``target`` names it without secrets."""
@@ -107,14 +123,14 @@ class S3Store:
         """What a bucket with versions still tells of backups that are gone; nothing where it keeps none."""
         return self._asked(self._gone, volumes)
 
-    def locked_days(self) -> int:
-        """For how many days new objects are kept whatever is deleted; 0 when they are not."""
-        return self.do(_locked_days)
+    def retention(self) -> Retention | None:
+        """How long new objects are kept whatever is deleted; None when they are not."""
+        return self.do(_retention)
 
-    def lock(self, days: int) -> None:
-        """Keeps new objects for so many days whatever is deleted; with 0 no more. What is there already is kept on."""
+    def retain(self, wanted: Retention | None) -> None:
+        """Keeps new objects so long whatever is deleted; with None no more. What is there already is kept on."""
         advice = "Most stores can lock the objects only of a bucket that was made for it, and some only before use."
-        self.do(lambda s3, bucket: _lock(s3, bucket, days), failing="cannot lock objects", advice=advice)
+        self.do(lambda s3, bucket: _retain(s3, bucket, wanted), failing="cannot lock objects", advice=advice)
 
     def _asked(self, ask: _Ask, volumes: Iterable[str]) -> tuple[StoredBackup, ...]:
         return self.do(lambda s3, bucket: tuple(one for volume in volumes for one in ask(s3, bucket, volume)))
@@ -272,21 +288,20 @@ def refused(error: Exception) -> bool:
     return code_of(error) in ("AccessDenied", "403", "Forbidden")
 
 
-def _locked_days(s3: t.Any, bucket: Bucket) -> int:
+def _retention(s3: t.Any, bucket: Bucket) -> Retention | None:
     try:
         found = s3.get_object_lock_configuration(Bucket=bucket.name)["ObjectLockConfiguration"]
     except ClientError as error:
         if "ObjectLockConfigurationNotFound" in code_of(error):
-            return 0
+            return None
         raise
-    retention = (found.get("Rule") or {}).get("DefaultRetention") or {}
-    return int(retention.get("Days") or 0)
+    rule = (found.get("Rule") or {}).get("DefaultRetention")
+    return Retention(rule["Mode"], int(rule.get("Days") or 0), int(rule.get("Years") or 0)) if rule else None
 
 
-def _lock(s3: t.Any, bucket: Bucket, days: int) -> None:
-    """GOVERNANCE: who has the right to may still delete, so that a test bucket can be emptied afterwards."""
-    rule = {"Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}} if days else {}
-    if days:
+def _retain(s3: t.Any, bucket: Bucket, wanted: Retention | None) -> None:
+    rule = {"Rule": {"DefaultRetention": wanted.rule()}} if wanted else {}
+    if wanted:
         s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
     s3.put_object_lock_configuration(
         Bucket=bucket.name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", **rule}

@@ -16,6 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
@@ -30,6 +31,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures impor
 
 # In this order: Longhorn refuses the second while the first is true.  (facts 5.3, 10)
 _PURGE_SETTINGS = ((names.AUTO_CLEANUP_SETTING, "false"), (names.DISABLE_PURGE_SETTING, "true"))
+
+
+# The rule is known again by it. GOVERNANCE: who has the right to may still delete, and empty a test bucket.
+_RETENTION = Retention("GOVERNANCE", days=1)
 
 
 @dataclass(frozen=True)
@@ -236,11 +241,17 @@ def _object_lock(wish: _Wish) -> Outcome:
     store = store_options.source(wish.params.get("store"), client=wish.here.client, namespace=wish.here.namespace)
     if store is None:
         raise BadInput("store is needed for a fault of type object-lock", subject="fault object-lock")
-    wanted = 1 if wish.present else 0
-    if bool(store.locked_days()) == wish.present:
+    there, wanted = store.retention(), _RETENTION if wish.present else None
+    if there == wanted or (there != _RETENTION and not wish.present):
         return Outcome()
+    if there is not None and wish.present:
+        raise Refused(
+            "the bucket keeps objects already, by a rule that was not made here",
+            subject=store.target, expected=f"no rule, or {_RETENTION}", seen=str(there),
+            advice="Choose another bucket.",
+        )  # fmt: skip
     if not wish.check_mode:
-        store.lock(wanted)
+        store.retain(wanted)
     word = "keep new objects for a day" if wish.present else "keep new objects no more"
     return Outcome((f"{word} in {store.target}",))
 

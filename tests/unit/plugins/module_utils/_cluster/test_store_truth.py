@@ -27,7 +27,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, kinds
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, S3Store, folder_of
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, Retention, S3Store, folder_of
 
 VOLUME = "test-ncb-back"
 BUCKET = "truth"  # of its own: the memory of this S3 server is the process's
@@ -309,10 +309,10 @@ def test_a_bucket_with_object_lock_keeps_what_is_deleted(server: Server) -> None
     client = writer(server)
     client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
     one = opened("s3://locked@us-east-1/", AWS_ENDPOINTS=server.url)
-    assert one.locked_days() == 0
-    for days in (1, 0, 1):
-        one.lock(days)
-        assert one.locked_days() == days
+    assert one.retention() is None
+    for wanted in (Retention("GOVERNANCE", days=1), None, Retention("COMPLIANCE", years=2)):
+        one.retain(wanted)
+        assert one.retention() == wanted
     put(client, "kept", bucket="locked")
     client.delete_object(Bucket="locked", Key=f"{FOLDER}backup_kept.cfg")
     assert names(one.backups([VOLUME])) == []
@@ -322,6 +322,6 @@ def test_a_bucket_with_object_lock_keeps_what_is_deleted(server: Server) -> None
 def test_a_bucket_without_object_lock_says_so(server: Server) -> None:
     server.refuses = lambda asked: asked[0] == "PUT"
     one = opened(AWS_ENDPOINTS=server.url)
-    assert one.locked_days() == 0
+    assert one.retention() is None
     with pytest.raises(errors.LonghornQAError, match=r"does not grant s3:Put.*a bucket that was made for it"):
-        one.lock(1)
+        one.retain(Retention("GOVERNANCE", days=1))

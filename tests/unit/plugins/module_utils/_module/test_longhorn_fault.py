@@ -9,6 +9,7 @@ import typing as t
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
 from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_fault
@@ -247,35 +248,71 @@ class Store:
 
     target = "s3://bucket@region/"
 
-    def __init__(self, days: int) -> None:
-        self.days = days
+    def __init__(self, kept: Retention | None) -> None:
+        self.kept = kept
 
-    def locked_days(self) -> int:
-        return self.days
+    def retention(self) -> Retention | None:
+        return self.kept
 
-    def lock(self, days: int) -> None:
-        self.days = days
+    def retain(self, wanted: Retention | None) -> None:
+        self.kept = wanted
+
+
+A_DAY, A_WEEK, YEARS = (
+    Retention("GOVERNANCE", days=1),
+    Retention("GOVERNANCE", days=7),
+    Retention("COMPLIANCE", years=2),
+)
+
+
+def locking(api: t.Any, monkeypatch: pytest.MonkeyPatch, store: Store, **options: t.Any) -> dict[str, t.Any]:
+    api.longhorn(shape="1.5")
+    monkeypatch.setattr(longhorn_fault.store_options, "source", lambda *_a, **_k: store)
+    return run(api, "object-lock", deletions=["backup-delete"], volumes=[], **options)
 
 
 @pytest.mark.parametrize(
     ("before", "state", "check_mode", "after", "changed"),
     [
-        pytest.param(0, "present", False, 1, True, id="locked"),
-        pytest.param(0, "present", True, 0, True, id="would be locked"),
-        pytest.param(7, "present", False, 7, False, id="locked longer than needed"),
-        pytest.param(1, "absent", False, 0, True, id="not locked any more"),
-        pytest.param(0, "absent", False, 0, False, id="was not locked"),
+        pytest.param(None, "present", False, A_DAY, True, id="locked"),
+        pytest.param(None, "present", True, None, True, id="would be locked"),
+        pytest.param(A_DAY, "present", False, A_DAY, False, id="is locked"),
+        pytest.param(A_DAY, "absent", False, None, True, id="not locked any more"),
+        pytest.param(A_DAY, "absent", True, A_DAY, True, id="would not be locked any more"),
+        pytest.param(None, "absent", False, None, False, id="was not locked"),
+        pytest.param(A_WEEK, "absent", False, A_WEEK, False, id="the owner's days stay"),
+        pytest.param(YEARS, "absent", False, YEARS, False, id="the owner's years stay"),
     ],
 )
 def test_a_bucket_keeps_what_is_deleted(
-    api: t.Any, monkeypatch: pytest.MonkeyPatch, before: int, state: str, check_mode: bool, after: int, changed: bool
+    api: t.Any,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Retention | None,
+    state: str,
+    check_mode: bool,
+    after: Retention | None,
+    changed: bool,
 ) -> None:
-    api.longhorn(shape="1.5")
     store = Store(before)
-    monkeypatch.setattr(longhorn_fault.store_options, "source", lambda *_a, **_k: store)
-    result = run(api, "object-lock", deletions=["backup-delete"], volumes=[], state=state, check_mode=check_mode)
-    assert (result["changed"], store.days) == (changed, after)
+    result = locking(api, monkeypatch, store, state=state, check_mode=check_mode)
+    assert (result["changed"], store.kept) == (changed, after)
     assert result["effects"] == {"backup-delete": "silent"}
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        pytest.param(A_WEEK, r"GOVERNANCE, 7 days", id="days"),
+        pytest.param(YEARS, r"COMPLIANCE, 2 years", id="years"),
+    ],
+)
+def test_a_rule_of_the_owners_is_not_taken_for_the_faults(
+    api: t.Any, monkeypatch: pytest.MonkeyPatch, before: Retention, told: str
+) -> None:
+    store = Store(before)
+    with pytest.raises(errors.Refused, match=rf"s3://bucket@region/: the bucket keeps objects.*seen {told}"):
+        locking(api, monkeypatch, store)
+    assert store.kept == before
 
 
 def test_without_a_store_there_is_nothing_to_lock(api: t.Any) -> None:

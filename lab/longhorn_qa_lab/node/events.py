@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import typing as t
 from dataclasses import dataclass
@@ -14,6 +13,10 @@ from longhorn_qa_lab.node.api import Api, ApiError, Json
 from longhorn_qa_lab.node.model import PodSpec, format_time
 
 COMPONENT = "kubelet"
+
+# As often as a kubelet tries; it waits ten seconds in between.
+TRIES = 12
+PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,20 +73,30 @@ class Recorder:
     async def run(self) -> t.NoReturn:
         """Write until cancelled."""
         while True:
-            happening, moment = await self._queue.get()
-            # A lost Event is part of Kubernetes; a stuck writer would not be.
-            with contextlib.suppress(ApiError):
-                await self._write(happening, moment)
+            await self._write_patiently(*await self._queue.get())
 
-    async def _write(self, happening: Happening, moment: datetime) -> None:
+    async def _write_patiently(self, happening: Happening, moment: datetime) -> None:
+        """A lost Event is part of Kubernetes, and a stuck writer is not; but a kubelet does not give up at once."""
+        # One name for all tries: what the server took without an answer getting through is not written twice.
+        name = f"{dict(happening.involved)['name']}.{time.time_ns():x}"
+        for _ in range(TRIES):
+            try:
+                await self._write(happening, moment, name)
+            except ApiError as error:
+                if 0 < error.code < 500:
+                    return
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+    async def _write(self, happening: Happening, moment: datetime, name: str) -> None:
         folder = f"/api/v1/namespaces/{happening.namespace}/events"
         known = self._written.get(happening)
         if known:
-            known.count += 1
-            again = {"count": known.count, "lastTimestamp": format_time(moment)}
+            again = {"count": known.count + 1, "lastTimestamp": format_time(moment)}
             await self._api.patch(f"{folder}/{known.name}", again)
+            known.count += 1
             return
-        name = f"{dict(happening.involved)['name']}.{time.time_ns():x}"
         await self._api.create(folder, self._document(happening, name=name, moment=moment))
         self._written[happening] = _Written(name=name, count=1)
 

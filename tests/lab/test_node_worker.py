@@ -13,12 +13,13 @@ import pytest
 from longhorn_qa_lab.node.api import Api, ApiError
 from longhorn_qa_lab.node.events import Happening, Recorder
 from longhorn_qa_lab.node.images import Idle, Image
+from longhorn_qa_lab.node.known import LAB_IMAGE
 from longhorn_qa_lab.node.node import Addresses, Node, Settings
 from longhorn_qa_lab.node.services import Directory
 from longhorn_qa_lab.node.worker import PodWorker
 
 Body = dict[str, t.Any]
-IMAGES = (Image(repository="idle", executables={"*": Idle(prints="installed\n")}),)
+IMAGES = (Image(repository="idle", executables={"*": Idle(prints="installed\n")}), LAB_IMAGE)
 RAN = {
     "phase": "Running",
     "startTime": "2026-11-23T03:00:00Z",
@@ -169,6 +170,19 @@ def test_early_refusals_are_tried_again(tmp_path: Path, refusals: list[int]) -> 
     assert sum(call.startswith("create") and "/token" in call for call in notes.calls) == 3
     assert "FailedMount" not in notes.events, "nothing was wrong"
     assert (tmp_path / "node/pods/u/kubeconfig").stat().st_mode & 0o077 == 0
+
+
+def test_each_attempt_gets_local_ports_of_its_own(tmp_path: Path) -> None:
+    document = pod()
+    container = {"command": ["lab", "exit", "1"], "image": LAB_IMAGE.repository, "ports": [{"containerPort": 8080}]}
+    document["spec"]["containers"][0] |= container
+    seen: set[int] = set()
+
+    def other_ports(worker: PodWorker) -> bool:
+        seen.update(worker.ports.values())
+        return len(seen) == 3
+
+    work(tmp_path, Notes(), document, until=other_ports)
 
 
 def test_a_refusal_that_stays_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,9 @@ class ContainerRun:
         if isinstance(program, Idle):
             self._show_started(attempt)
             return IdleContainer(program, hostpath=self._node.hostpath, log=log)
-        ports = {str(port): self._worker.real_port(port) for port in self._all_ports(program)}
+        wanted = self._all_ports(program)
+        self._worker.forget_ports(wanted)
+        ports = {str(port): self._worker.real_port(port) for port in wanted}
         launch = Launch(
             program=program,
             argv=argv,

@@ -6,7 +6,8 @@ from __future__ import annotations
 import random
 import socket
 import typing as t
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,27 @@ class Addresses:
             self._free.append(address)
 
 
+def free_port() -> int:
+    """A loopback port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return t.cast(int, probe.getsockname()[1])
+
+
+class LocalPorts:
+    """Loopback ports for pods. Whoever gets one listens only seconds later, so it is not given to another meanwhile."""
+
+    def __init__(self) -> None:
+        self._given: deque[int] = deque(maxlen=1000)
+
+    def take(self) -> int:
+        """A free port that is none of the last ones given."""
+        while (port := free_port()) in self._given:
+            pass
+        self._given.append(port)
+        return port
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """The node's shared parts."""
@@ -57,6 +79,7 @@ class Node:
     images: t.Callable[[], tuple[Image, ...]]
     addresses: Addresses
     rng: random.Random
+    ports: LocalPorts = field(default_factory=LocalPorts)
 
     @property
     def folder(self) -> Path:
@@ -80,10 +103,3 @@ class Node:
     def now() -> datetime:
         """The node's clock."""
         return datetime.now(UTC)
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return t.cast(int, probe.getsockname()[1])

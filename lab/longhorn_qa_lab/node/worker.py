@@ -20,7 +20,7 @@ from longhorn_qa_lab.node.environment import Kind, Needed
 from longhorn_qa_lab.node.events import about_pod
 from longhorn_qa_lab.node.logfile import LogFile
 from longhorn_qa_lab.node.model import ContainerSpec, Document, PodSpec, read_pod
-from longhorn_qa_lab.node.node import HOST_IP, Node, free_port
+from longhorn_qa_lab.node.node import HOST_IP, Node
 from longhorn_qa_lab.node.pods import PodState
 from longhorn_qa_lab.node.services import Backend
 from longhorn_qa_lab.node.status import status_document
@@ -281,11 +281,16 @@ class PodWorker:
         self.node.events.emit(happening)
 
     def real_port(self, port: int) -> int:
-        """The local port that stands for a port of the pod; all its containers share them."""
+        """The local port that stands for a port of the pod."""
         if port not in self.ports:
-            self.ports[port] = free_port()
+            self.ports[port] = self.node.ports.take()
             self._register()
         return self.ports[port]
+
+    def forget_ports(self, ports: t.Iterable[int]) -> None:
+        """Their container begins anew: had somebody else got the local port of one, it must not get the same again."""
+        for port in ports:
+            self.ports.pop(port, None)
 
     def open_log(self, container: str, attempt: int) -> LogFile:
         """The log of a new attempt."""

@@ -47,7 +47,12 @@ class Kube:
     def list(self, path: str) -> Object:
         found = [copy.deepcopy(item) for key, item in self.objects.items() if key.rpartition("/")[0] == path]
         version = path.partition("/namespaces/")[0].removeprefix("/apis/").removeprefix("/api/")
-        return {"apiVersion": version, "kind": "List", "items": found, "metadata": {"resourceVersion": "0"}}
+        return {
+            "apiVersion": version,
+            "kind": "List",
+            "items": found,
+            "metadata": {"resourceVersion": str(next(self._versions))},
+        }
 
     def create(self, path: str, document: Object) -> Object:
         key = f"{path}/{document['metadata']['name']}"

@@ -219,11 +219,14 @@ class World:
         listing = self._kube.list(self.path(kind))
         api_version, list_kind = listing["apiVersion"], listing["kind"].removesuffix("List")
         found = {o["metadata"]["name"]: {"apiVersion": api_version, "kind": list_kind, **o} for o in listing["items"]}
+        version = str(listing["metadata"]["resourceVersion"])
         with self._lock:
-            self._objects[kind] = found
+            # What has been written since the answer was made is known already, and its event is still to come.
+            newer = {name: known for name, known in self._objects[kind].items() if _version(known) > int(version)}
+            self._objects[kind] = found | newer
         self._listed.add(kind)
         self._changed.set()
-        return str(listing["metadata"]["resourceVersion"])
+        return version
 
     def _take(self, kind: Kind, event: Object) -> None:
         if event["type"] == "DELETED":

@@ -32,7 +32,7 @@ _PATIENCE = 300.0
 _ANSWER = 5.0
 _LAST_LINES = 12
 _FIRST_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
-"""No pod is admitted to a namespace before its ServiceAccount exists."""
+"""No pod is admitted to a namespace before its ServiceAccount exists and has a token, which comes a moment later."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,6 @@ class BringUp:
             "lab-dir": folder,
             "name": NODE_NAME,
             "kubeconfig": layout.node_kubeconfig,
-            "admin-kubeconfig": layout.paths.kubeconfig,
             "port": layout.ports.node,
             "egress-socket": layout.paths.egress_socket,
             "tls-cert": layout.pairs["node-serving"].certificate,
@@ -115,7 +114,7 @@ class BringUp:
             return self._node_ready()
 
         self._wait("node", ready)
-        self._wait("kube-controller-manager", lambda: self._answers(_FIRST_ACCOUNT))
+        self._wait("kube-controller-manager", self._pods_admitted)
         self._progress(f"node {NODE_NAME} is ready")
 
     def _longhorn(self) -> None:
@@ -148,6 +147,13 @@ class BringUp:
         conditions = node.get("status", {}).get("conditions") or []
         ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
         return ready and not node.get("spec", {}).get("taints")
+
+    def _pods_admitted(self) -> bool:
+        try:
+            account = self._kube.find(_FIRST_ACCOUNT) or {}
+        except (ApiError, Unreachable):
+            return False
+        return bool(account.get("secrets"))
 
     def _start(self, name: str, command: list[str]) -> None:
         self._processes[name] = self._keeper.start(name, command)

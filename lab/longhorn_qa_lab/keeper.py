@@ -28,7 +28,6 @@ class Keeper:
 
     def __init__(self) -> None:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._ended: dict[str, int] = {}
         self._detached = False
         self._stopping = False
         self._buffer = b""
@@ -69,8 +68,6 @@ class Keeper:
         answer: dict[str, t.Any] = {"ok": True}
         if order["do"] == "start":
             answer = self._start(order)
-        elif order["do"] == "ended":
-            answer["status"] = self._ended.get(order["name"])
         elif order["do"] == "detach":
             self._detached = True
         sys.stdout.write(json.dumps(answer) + "\n")
@@ -100,7 +97,6 @@ class Keeper:
             if status is None:
                 continue
             del self._children[name]
-            self._ended[name] = status
             now = time.strftime("%FT%TZ", time.gmtime())
             print(f"{now} {name} ended with status {status}", file=sys.stderr, flush=True)
 

@@ -55,11 +55,6 @@ class KeeperClient:
             raise LabError(f"{name} cannot be started: {answer['error']}")
         return Process(int(answer["pid"]), int(answer["start"]))
 
-    def ended(self, name: str) -> int | None:
-        """The exit status of a part that has ended on its own, else None."""
-        status = self._ask({"do": "ended", "name": name})["status"]
-        return None if status is None else int(status)
-
     def detach(self) -> None:
         """From here on the lab outlives its owner."""
         self._ask({"do": "detach"})

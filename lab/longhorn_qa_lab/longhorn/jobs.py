@@ -21,10 +21,6 @@ class JobError(RuntimeError):
     """The job cannot go on; the text is what Longhorn logs."""
 
 
-class CleanUpError(JobError):
-    """The creation was good, the clean-up after it was not."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """A snapshot in a list; where snapshots are objects, one may be wanted that does not exist yet."""

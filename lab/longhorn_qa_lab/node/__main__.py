@@ -29,7 +29,6 @@ def _arguments(arguments: t.Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lab-dir", type=Path, required=True)
     parser.add_argument("--name", default="lab-node")
     parser.add_argument("--kubeconfig", type=Path, required=True, help="of the node's own identity")
-    parser.add_argument("--admin-kubeconfig", type=Path, help="accepted, not used: the node's own identity is enough")
     parser.add_argument("--port", type=int, required=True, help="where the log server listens")
     parser.add_argument("--egress-socket", type=Path, required=True)
     parser.add_argument("--tls-cert", type=Path, required=True)

@@ -97,10 +97,6 @@ class Selection:
     limit: int | None = None
 
 
-class Exhausted(Exception):
-    """The byte limit is reached; nothing more will be sent."""
-
-
 @dataclass
 class Renderer:
     """Turns entries into the bytes a reader gets, under its selection; one per request."""

@@ -152,7 +152,8 @@ class LogServer:
         container = names["container"]
         if not any(spec.name == container for spec in worker.pod.containers):
             raise web.HTTPNotFound(text=f'container "{container}" not found in pod "{names["pod"]}"\n')
-        # As a kubelet, it goes by what it has reported: who saw attempt 0 end must not get attempt 1 under its name.
+        # As a kubelet, it goes by the last status it has decided to report, which may be on its way still: who has just
+        # seen attempt 0 end must not get attempt 1 under its name.
         attempt = attempt_to_show(worker.shown, pod=worker.pod.name, container=container, previous=selection.previous)
         growing = worker.open_logs.get((container, attempt))
         return Source(path=worker.log_path(container, attempt), growing=growing)

@@ -24,7 +24,6 @@ description:
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
-  - longhorn.qa.common.release
   - longhorn.qa.attributes
   - longhorn.qa.attributes.state
 options:
@@ -134,7 +133,7 @@ def main() -> None:
         "faults": {"type": "list", "elements": "str", "choices": RUN_FAULT_TYPES, "default": []},
         "wait_timeout": {"type": "int", "default": 300},
     }
-    spec = argspec.merged(argspec.namespace_spec(), argspec.release_spec(), own)
+    spec = argspec.merged(argspec.namespace_spec(), own)
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     argspec.hide_secrets(module.no_log_values, module.params)
     try:

@@ -20,7 +20,6 @@ description:
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common
-  - longhorn.qa.common.release
   - longhorn.qa.common.wait
   - longhorn.qa.attributes
   - longhorn.qa.attributes.state
@@ -130,9 +129,7 @@ OWN: argspec.Spec = {
 def main() -> None:
     """Options in, result or failure out."""
     module = AnsibleModule(
-        argument_spec=argspec.merged(
-            argspec.namespace_spec(), argspec.release_spec(), argspec.wait_spec(), argspec.owner_spec(), OWN
-        ),
+        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.wait_spec(), argspec.owner_spec(), OWN),
         required_if=[("state", "present", ["value"])],
         supports_check_mode=True,
     )

@@ -41,7 +41,7 @@ def run(
         plan = engine_image.plan(existing, desired, default_image=default, used_by=used_by)
     if not check_mode:
         existing = _carry_out(here, plan, desired, existing=existing)
-        default = desired.image if desired.default else default
+    default = desired.image if desired.default else default
     return result(
         plan,
         warnings=[],

@@ -79,6 +79,7 @@ def test_check_mode_only_reads(api: t.Any) -> None:
     assert result["changed"]
     assert api.writes == []
     assert len(result["actions"]) == 2
+    assert result["engine_image"]["default"] and result["diff"]["after"]["default"]
 
 
 def test_the_default_changes_only_after_the_image_is_ready(api: t.Any) -> None:

@@ -35,7 +35,7 @@ def writable(api: t.Any) -> None:
 
 def run(api: t.Any, *, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
     given = {
-        "namespace": "longhorn-system", "longhorn_release": "", "wait": True, "wait_timeout": 30, "run_id": "",
+        "namespace": "longhorn-system", "wait": True, "wait_timeout": 30, "run_id": "",
         "name": NAME, "value": "true", "state": "present", **params,
     }  # fmt: skip
     return longhorn_setting.run(given, check_mode=check_mode, client=api.client, clock=api.clock)

@@ -113,6 +113,8 @@ def _line(row: Permission) -> str:
         "own store": "when the run deploys the store or its proxy",
         "own namespace": "when the run makes the store's namespace",
         "admission": "with a fault of type admission", "proxy": "with a fault of type backup-store",
+        "bucket": "with a fault of type bucket-policy",
+        "refusing store": "with a fault of type backup-store, bucket-policy or object-lock",
     }[row.when]  # fmt: skip
     return f"| {row.verb} | {resource}{only} | {where} | {', '.join(row.modes)} | {needed} | {row.why} |"
 

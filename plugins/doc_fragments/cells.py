@@ -58,6 +58,7 @@ _FIELDS = """
           - default-engine-image
           - patched-engine-image
           - backup-store
+          - bucket-policy
           - admission
           - disable-snapshot-purge
           - object-lock

@@ -37,6 +37,9 @@ options:
         since 1.0.1. This is for all volumes; only M(longhorn.qa.longhorn_run) puts the one before back.
       - With V(backup-store) the proxy of the role P(longhorn.qa.backup_store#role) refuses requests about the volumes'
         backups.
+      - With V(bucket-policy) the store itself refuses to delete the volumes' backups, by a statement that is added
+        to the bucket's policy, beside those of its owner. That it does is tried with the credentials that Longhorn has
+        for it. Not for MinIO, whose bucket policies hold only for those who do not sign their requests.
       - With V(admission) the API server refuses to delete the volumes' Snapshot objects, from 1.5 on, or Backup
         objects, from 1.2 on. It takes a ValidatingAdmissionPolicy where there is such a thing, and a ValidatingWebhook
         elsewhere.
@@ -51,6 +54,7 @@ options:
       - default-engine-image
       - patched-engine-image
       - backup-store
+      - bucket-policy
       - admission
       - disable-snapshot-purge
       - object-lock
@@ -71,7 +75,8 @@ options:
   volumes:
     description:
       - Whose deletions are to fail. Not needed for the types that are for all volumes.
-      - With V(admission) these are all volumes of the run whose deletions of that kind fail; others are let go again.
+      - With V(admission) and V(bucket-policy) these are all volumes of the run whose deletions of that kind fail;
+        others are let go again.
     type: list
     elements: str
     default: []
@@ -153,6 +158,16 @@ EXAMPLES = r"""
     store_proxy: longhorn-qa-store-a1b2c3/longhorn-qa-store-a1b2c3-proxy
     store_key: blocks/
 
+- name: The store itself refuses to delete the backups
+  longhorn.qa.longhorn_fault:
+    type: bucket-policy
+    deletions: [backup-delete]
+    volumes: [qa-a1b2c3-back-asy-back]
+    store:
+      url: s3://backups@eu-central-1/longhorn
+      credential_secret: bucket-owner
+    run_id: a1b2c3
+
 - name: Everything can be deleted again
   longhorn.qa.longhorn_fault:
     type: admission
@@ -184,6 +199,14 @@ hits:
   type: dict
   sample:
     qa-a1b2c3-back-asy-back: 4
+proof:
+  description:
+    - For O(type=bucket-policy), what the store answered when a probe that lies as a backup does was to be deleted with
+      Longhorn's credentials; empty in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -64,6 +64,7 @@ options:
       - default-engine-image
       - patched-engine-image
       - backup-store
+      - bucket-policy
       - admission
       - disable-snapshot-purge
     default: []

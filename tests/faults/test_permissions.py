@@ -69,7 +69,7 @@ EFFECTS: dict[str, tuple[str, ...]] = {"2020-06": (), "v1.12.1": ("visible", "as
 OWN: tuple[When, ...] = (permissions.TRIGGER, permissions.STORE, permissions.OWN_STORE, permissions.OWN_NAMESPACE)
 CIRCUMSTANCES: dict[str, tuple[When, ...]] = {
     "2020-06": OWN,
-    "v1.12.1": (*OWN, permissions.ADMISSION, permissions.PROXY),
+    "v1.12.1": (*OWN, permissions.ADMISSION, permissions.REFUSING_STORE, permissions.PROXY, permissions.BUCKET),
 }
 
 
@@ -203,9 +203,9 @@ def name_of(mode: Mode, row: Permission) -> str:
     return "-".join([mode, "without", row.verb, row.target.replace("/", "-"), row.scope])
 
 
-def asked_by_preflight(cluster: Cluster, client: Client) -> dict[str, t.Any]:
+def asked_by_preflight(cluster: Cluster, client: Client, fault: str = "auto") -> dict[str, t.Any]:
     plan = {
-        "engine_images": [{"image": ""}], "registry": "", "tasks": ["snapshot", "backup"], "fault": "auto",
+        "engine_images": [{"image": ""}], "registry": "", "tasks": ["snapshot", "backup"], "fault": fault,
         "effects": EFFECTS[cluster.release], "bystander": True, "retain": 1, "prefix": "qa",
     }  # fmt: skip
     params = {
@@ -262,8 +262,9 @@ def test_with_all_rights_of_a_run_nothing_is_refused(cluster: Cluster, tmp_path:
 @rows("run")
 def test_the_preflight_names_each_right_that_is_missing(cluster: Cluster, row: Permission) -> None:
     client = cluster.somebody(name_of("run", row), without("run", row))
+    fault = "bucket-policy" if row.when == permissions.BUCKET else "auto"
     with pytest.raises(LonghornQAError) as caught:
-        asked_by_preflight(cluster, client)
+        asked_by_preflight(cluster, client, fault)
     told = str(caught.value)
     assert row.told(PLACES[row.scope]) in told or f"verb {row.verb} on {row.target}" in told
 

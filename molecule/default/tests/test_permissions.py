@@ -16,7 +16,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions 
 WHO = "system:serviceaccount:longhorn-system:longhorn-qa-run"
 LONGHORN = "longhorn-system"
 # Faults of their own, and what only later releases have, are not asked for here.
-FAULTS = (permissions.ADMISSION, permissions.PROXY)
+FAULTS = (permissions.ADMISSION, permissions.REFUSING_STORE, permissions.PROXY, permissions.BUCKET)
 ELSEWHERE = {
     # Only where the store shares its namespace with something else; here the namespaces go as a whole.
     ("delete", "services", "store"),

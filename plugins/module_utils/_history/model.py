@@ -32,6 +32,7 @@ FaultType = t.Literal[
     "default-engine-image",
     "patched-engine-image",
     "backup-store",
+    "bucket-policy",
     "admission",
     "disable-snapshot-purge",
     "object-lock",

@@ -45,6 +45,8 @@ _TABLE: tuple[_Row, ...] = (
     _Row("patched-engine-image", "snapshot-delete", "asynchronous", "v1.5.0"),
     _Row("backup-store", "backup-delete", "visible", "v1.0.0", "v1.0.0"),  # 5.3, 6
     _Row("backup-store", "backup-delete", "asynchronous", "v1.0.1"),
+    _Row("bucket-policy", "backup-delete", "visible", "v1.0.0", "v1.0.0"),  # as the one before
+    _Row("bucket-policy", "backup-delete", "asynchronous", "v1.0.1"),
     # Deletions are API objects' deletions: backups' since 1.2, snapshots' since 1.5.  (5.3, 8)
     _Row("admission", "backup-delete", "visible", "v1.2.0"),
     _Row("admission", "snapshot-delete", "visible", "v1.5.0"),
@@ -57,8 +59,8 @@ _PURGES = (_Row("disable-snapshot-purge", "snapshot-delete", "visible", "v1.5.4"
 
 # What a user can have without building anything comes first.
 _PREFERRED: tuple[FaultType, ...] = (
-    "engine-image", "admission", "disable-snapshot-purge", "backup-store", "default-engine-image",
-    "patched-engine-image",
+    "engine-image", "admission", "disable-snapshot-purge", "backup-store", "bucket-policy",
+    "default-engine-image", "patched-engine-image",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Journal:
     volumes: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()  # what kinds of them the run makes
+    stores: tuple[Mapping[str, str], ...] = ()  # which were told to refuse: where each is, and whose Secret may tell it
 
     def with_setting(self, name: str, value: str) -> Journal:
         """One more setting as it was; the first note of it stands."""
@@ -56,6 +57,10 @@ class Journal:
             namespaces=_union(self.namespaces, wanted.namespaces),
             faults=_union(self.faults, wanted.faults),
         )
+
+    def with_store(self, store: Mapping[str, str]) -> Journal:
+        """One more store that has to forget its refusals."""
+        return self if store in self.stores else replace(self, stores=(*self.stores, store))
 
     @property
     def early(self) -> tuple[str, ...]:
@@ -80,6 +85,7 @@ def to_config_map(journal: Journal, *, namespace: str) -> dict[str, t.Any]:
         "volumes": journal.volumes,
         "namespaces": journal.namespaces,
         "faults": journal.faults,
+        "stores": [dict(store) for store in journal.stores],
     }
     return {
         "apiVersion": "v1",
@@ -101,6 +107,9 @@ def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
     settings, targets = _parsed(data, "settings", dict), _parsed(data, "backup_targets", dict)
     if not all(isinstance(target, dict) for target in targets.values()):
         raise JournalError("its key backup_targets does not hold JSON objects only")
+    stores = _parsed(data, "stores", list)
+    if not all(isinstance(store, dict) for store in stores):
+        raise JournalError("its key stores does not hold JSON objects only")
     return Journal(
         run_id=run_id,
         settings={str(name): str(value) for name, value in settings.items()},
@@ -108,6 +117,7 @@ def from_config_map(document: Mapping[str, t.Any], run_id: str) -> Journal:
         volumes=tuple(map(str, _parsed(data, "volumes", list))),
         namespaces=tuple(map(str, _parsed(data, "namespaces", list))),
         faults=tuple(map(str, _parsed(data, "faults", list))),
+        stores=tuple({str(key): str(value) for key, value in store.items()} for store in stores),
     )
 
 

@@ -19,14 +19,18 @@ Scope = t.Literal["longhorn", "store", "cluster"]
 MODES: tuple[Mode, ...] = t.get_args(Mode)
 
 # When a permission is needed, beyond the mode itself.
-When = t.Literal["always", "trigger", "store", "own store", "own namespace", "admission", "proxy"]
+When = t.Literal[
+    "always", "trigger", "store", "own store", "own namespace", "admission", "refusing store", "proxy", "bucket"
+]
 ALWAYS: When = "always"
 TRIGGER: When = "trigger"  # invocations are started by hand
 STORE: When = "store"  # there is a backup store whose content is compared
 OWN_STORE: When = "own store"  # the run deploys the store, or a proxy in front of one
 OWN_NAMESPACE: When = "own namespace"  # and makes a namespace for it
 ADMISSION: When = "admission"  # the API server is told to refuse deletions
-PROXY: When = "proxy"  # a proxy in front of the store is told to refuse them
+REFUSING_STORE: When = "refusing store"  # the store or a proxy in front of it is told to refuse them
+PROXY: When = "proxy"  # it is a proxy
+BUCKET: When = "bucket"  # it is the store itself
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,11 @@ PERMISSIONS: tuple[Permission, ...] = (
             since="v1.2.0",
         )
     ),
-    *_each("update", "services/proxy", "tell the store's proxy what to refuse", _RUN, scope="store", when=PROXY),
+    *_each("update", "services/proxy", "tell the store what to refuse", _RUN, scope="store", when=REFUSING_STORE),
     *_each("create", "configmaps", "deploy the store's proxy", _RUN, scope="store", when=PROXY),
     *_each("patch", "configmaps", "renew the store's proxy", _RUN, scope="store", when=PROXY),
     *_each("delete", "configmaps", "remove the store's proxy", _RUN, scope="store", when=PROXY),
+    *_each("delete", "services/proxy", "let a store inside the cluster forget that", _RUN, scope="store", when=BUCKET),
     # -- the backup store
     *_each("get", "services", "find out whether the store runs in the cluster", _BOTH, scope="store", when=STORE),
     *_each("get", "services/proxy", "list a store inside the cluster", _BOTH, scope="store", when=STORE),

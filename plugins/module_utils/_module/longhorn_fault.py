@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import typing as t
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.refusing_bucket import RefusingBucket
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention, S3Store
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
@@ -25,10 +26,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.store_rules 
 from ansible_collections.longhorn.qa.plugins.module_utils._module import (
     longhorn_engine_image,
     longhorn_volume,
+    run_journal,
     store_options,
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures, assumed
 
+T = t.TypeVar("T")
 # In this order: Longhorn refuses the second while the first is true.  (facts 5.3, 10)
 _PURGE_SETTINGS = ((names.AUTO_CLEANUP_SETTING, "false"), (names.DISABLE_PURGE_SETTING, "true"))
 
@@ -43,6 +46,7 @@ class Outcome:
 
     actions: tuple[str, ...] = ()
     hits: Mapping[str, int] = field(default_factory=dict)  # how often it fired, by volume
+    proof: tuple[str, ...] = ()  # what was seen to fail when it was tried
     warnings: tuple[str, ...] = ()
 
 
@@ -52,6 +56,7 @@ class _Wish:
     here: Fixtures
     release: str
     check_mode: bool
+    clock: Clock
 
     @property
     def present(self) -> bool:
@@ -66,8 +71,12 @@ class _Wish:
         return tuple(self.params["volumes"])
 
     @property
+    def run_id(self) -> str:
+        return self.params.get("run_id") or ""
+
+    @property
     def refusal(self) -> Refusal:
-        return Refusal(self.params.get("run_id") or "", self.deletions, self.volumes, self.here.namespace)
+        return Refusal(self.run_id, self.deletions, self.volumes, self.here.namespace)
 
 
 def run(
@@ -77,7 +86,7 @@ def run(
     _refuse_bad(params)
     here = Fixtures(params, client=client, clock=clock)
     here.require_longhorn(params)
-    wish = _Wish(params, here, here.release, check_mode)
+    wish = _Wish(params, here, here.release, check_mode, clock)
     effects = _effects(wish)
     outcome = _TYPES[params["type"]](wish)
     return {
@@ -85,6 +94,7 @@ def run(
         "actions": list(outcome.actions),
         "effects": effects,
         "hits": dict(outcome.hits),
+        "proof": list(outcome.proof),
         "diff": {"before": "", "after": "".join(f"{line}\n" for line in outcome.actions)},
         **({"warnings": list(outcome.warnings)} if outcome.warnings else {}),
     }
@@ -219,7 +229,7 @@ def _backup_store(wish: _Wish) -> Outcome:
     if not wish.check_mode:
         kept = tuple(rule for rule in there if rule not in mine.values())
         proxy.put("rules", store_rules.document((*kept, *wanted.values())))
-    return Outcome(actions, hits, warnings)
+    return Outcome(actions, hits, warnings=warnings)
 
 
 def _rule(params: Mapping[str, t.Any], volume: str) -> Rule:
@@ -238,9 +248,7 @@ def _rule(params: Mapping[str, t.Any], volume: str) -> Rule:
 
 def _object_lock(wish: _Wish) -> Outcome:
     """New objects of the whole bucket are kept for a day; deleting them succeeds all the same, and frees nothing."""
-    store = store_options.source(wish.params.get("store"), client=wish.here.client, namespace=wish.here.namespace)
-    if store is None:
-        raise BadInput("store is needed for a fault of type object-lock", subject="fault object-lock")
+    store = _store(wish)
     there, wanted = store.retention(), _RETENTION if wish.present else None
     if there == wanted or (there != _RETENTION and not wish.present):
         return Outcome()
@@ -254,6 +262,72 @@ def _object_lock(wish: _Wish) -> Outcome:
         store.retain(wanted)
     word = "keep new objects for a day" if wish.present else "keep new objects no more"
     return Outcome((f"{word} in {store.target}",))
+
+
+def _store(wish: _Wish) -> S3Store:
+    store = store_options.source(wish.params.get("store"), client=wish.here.client, namespace=wish.here.namespace)
+    if store is None:
+        fault = wish.params["type"]
+        raise BadInput(f"store is needed for a fault of type {fault}", subject=f"fault {fault}")
+    return store
+
+
+def _noted(wish: _Wish, store: S3Store) -> tuple[str, ...]:
+    """In the run's journal, before the store is told anything."""
+    if not wish.run_id:
+        return ()
+    client, namespace = wish.here.client, wish.here.namespace
+    _journal, warnings = _read(wish, lambda: run_journal.require(client, namespace, wish.run_id), None)
+    if not wish.check_mode:
+        run_journal.note(client, namespace, wish.run_id, lambda now: now.with_store(asdict(store.location)))
+    return warnings
+
+
+def _read(wish: _Wish, read: Callable[[], T], otherwise: T) -> tuple[T, tuple[str, ...]]:
+    """What is there; in check mode it may only be planned, with a warning."""
+    try:
+        return read(), ()
+    except NotFound as error:
+        if not wish.check_mode:
+            raise
+        return otherwise, (assumed(error),)
+
+
+# -- the store itself refuses
+
+
+def _bucket_policy(wish: _Wish) -> Outcome:
+    """A statement in the bucket's policy, tried with the credentials that Longhorn deletes with."""
+    bucket = RefusingBucket(_store(wish), wish.run_id, wish.clock)
+    if not wish.present:
+        there, unknown = _read(wish, bucket.remembers, False)
+        if there and not wish.check_mode:
+            bucket.forget()
+        actions = (f"let backups be deleted again in {bucket.store.target}",) if there else ()
+        return Outcome(actions, warnings=unknown)
+    user, unset = _read(wish, lambda: _longhorns_own(wish, bucket.store), bucket.store)
+    told, unknown = _read(wish, lambda: bucket.told(wish.volumes), False)
+    actions = () if told else (f"refuse to delete backups of {', '.join(wish.volumes)} in {bucket.store.target}",)
+    warnings = (*unset, *unknown, *(() if told else _noted(wish, bucket.store)))
+    if wish.check_mode:
+        return Outcome(actions, warnings=warnings)
+    proof = bucket.proof(wish.volumes, user=user) if told else bucket.tell(wish.volumes, user=user)
+    return Outcome(actions, proof=proof)
+
+
+def _longhorns_own(wish: _Wish, store: S3Store) -> S3Store:
+    """The same store, with the Secret that Longhorn has for it."""
+    setting = wish.here.objects.backup_target_settings()
+    targets = [setting] if setting else [one.target for one in wish.here.objects.backup_targets()]
+    own = next((one for one in targets if one.url.rstrip("/") == store.target.rstrip("/")), None)
+    if own is None:
+        raise NotFound(
+            "Longhorn does not back up to it, and would delete nothing from it",
+            subject=f"backup store {store.target}",
+            seen=", ".join(one.url for one in targets if one.url) or "no backup target",
+            advice="Make it Longhorn's backup target first, with longhorn_backup_target.",
+        )
+    return S3Store(store.client, replace(store.location, secret=own.credential_secret, namespace=wish.here.namespace))
 
 
 # -- an engine image refuses
@@ -303,5 +377,6 @@ _TYPES: Mapping[str, Callable[[_Wish], Outcome]] = {
     "backup-store": _backup_store,
     "admission": _admission,
     "disable-snapshot-purge": _disable_snapshot_purge,
+    "bucket-policy": _bucket_policy,
     "object-lock": _object_lock,
 }

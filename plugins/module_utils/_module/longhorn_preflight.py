@@ -196,7 +196,9 @@ def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) ->
         circumstances += [permissions.OWN_STORE] if store else []
         circumstances += [permissions.OWN_NAMESPACE] if store and store != namespace else []
     circumstances += [permissions.ADMISSION] if "admission" in faults else []
+    circumstances += [permissions.REFUSING_STORE] if faults & {"backup-store", "bucket-policy"} else []
     circumstances += [permissions.PROXY] if "backup-store" in faults else []
+    circumstances += [permissions.BUCKET] if "bucket-policy" in faults else []
     rows = permissions.needed("run", *circumstances, release=release)
     # Of the whole cluster's, only a namespace is asked for by its name.
     places = {"longhorn": namespace, "store": store, "cluster": ""}

@@ -28,6 +28,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.manager_api import ManagerApi
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.refusing_bucket import RefusingBucket
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, S3Store
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
     SYSTEM,
     Clock,
@@ -179,6 +181,7 @@ class _TakeDown:
         known = journal or Journal(run_id=self.place.run_id)
         self._admission(journal)
         self._store_rules(known)
+        self._stores(known)
         self._settings(known, only=known.early)
         self._recurring_jobs()
         volumes = self._volumes()
@@ -228,6 +231,16 @@ class _TakeDown:
         except (ApiFailure, NotFound):
             pass  # it refuses nothing, because it does not answer at all
         self._delete(kinds.CONFIGMAPS, service, namespace=namespace)
+
+    def _stores(self, journal: Journal) -> None:
+        """A store that was told to refuse forgets it, unless it goes with the run."""
+        for place in () if self._store_goes_too(journal) else journal.stores:
+            store = S3Store(self.place.client, Location(**place))
+            bucket = RefusingBucket(store, journal.run_id, self.clock)
+            if bucket.remembers():
+                if not self.place.check_mode:
+                    bucket.forget()
+                self.removed.append(f"refusals of {store.target}")
 
     def _recurring_jobs(self) -> None:
         """Since 1.2; before, they go with their volumes."""

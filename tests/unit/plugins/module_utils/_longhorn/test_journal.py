@@ -22,6 +22,7 @@ JOURNAL = Journal(
     backup_targets={"default": {"name": "default", "url": "s3://b@r/", "credential_secret": "s", "poll_interval": 300}},
     volumes=("qa-a1-x-back",),
     namespaces=("longhorn-qa-store-a1",),
+    stores=({"target": "s3://b@r/", "secret": "s"},),
 )
 
 

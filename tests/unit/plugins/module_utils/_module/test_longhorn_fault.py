@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
+from dataclasses import asdict
 
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, Retention
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, store_rules
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import journal as journals
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
 from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_fault
 
 REGISTRATION = "/apis/admissionregistration.k8s.io"
@@ -243,10 +247,20 @@ def test_a_rule_that_is_there_keeps_counting(api: t.Any) -> None:
     assert not run(api, "backup-store", deletions=["backup-delete"])["changed"]
 
 
+LOCATION = Location("s3://bucket@region/", "owner", "elsewhere")
+JOURNAL = "/api/v1/namespaces/longhorn-system/configmaps/longhorn-qa-a1"
+
+
+def open_run(api: t.Any) -> None:
+    document = journals.to_config_map(Journal("a1"), namespace="longhorn-system")
+    api.on(f"GET {JOURNAL}", document)
+    api.on(f"PUT {JOURNAL}", {})
+
+
 class Store:
     """A bucket that can keep what is deleted."""
 
-    target = "s3://bucket@region/"
+    target, location = LOCATION.target, LOCATION
 
     def __init__(self, kept: Retention | None) -> None:
         self.kept = kept
@@ -315,10 +329,108 @@ def test_a_rule_of_the_owners_is_not_taken_for_the_faults(
     assert store.kept == before
 
 
-def test_without_a_store_there_is_nothing_to_lock(api: t.Any) -> None:
+@pytest.mark.parametrize("kind", ["object-lock", "bucket-policy"])
+def test_without_a_store_there_is_nobody_to_tell(api: t.Any, kind: str) -> None:
     api.longhorn(shape="1.5")
-    with pytest.raises(errors.BadInput, match="store is needed"):
-        run(api, "object-lock", deletions=["backup-delete"], volumes=[])
+    with pytest.raises(errors.BadInput, match=f"store is needed for a fault of type {kind}"):
+        run(api, kind, deletions=["backup-delete"])
+
+
+class Bucket:
+    """A bucket that can be told to refuse, and who tries that it does."""
+
+    def __init__(self, *volumes: str) -> None:
+        self.volumes = list(volumes)
+        self.users: list[tuple[str, str]] = []
+
+    def __call__(self, store: t.Any, run_id: str, _clock: t.Any) -> Bucket:
+        assert run_id == "a1"
+        self.store = store
+        return self
+
+    def told(self, volumes: t.Sequence[str]) -> bool:
+        return list(volumes) == self.volumes
+
+    def tell(self, volumes: t.Sequence[str], *, user: t.Any) -> tuple[str, ...]:
+        self.volumes = list(volumes)
+        return self.proof(volumes, user=user)
+
+    def proof(self, volumes: t.Sequence[str], *, user: t.Any) -> tuple[str, ...]:
+        self.users.append((user.location.namespace, user.location.secret))
+        return tuple(f"{volume} did not go" for volume in volumes)
+
+    def remembers(self) -> bool:
+        return bool(self.volumes)
+
+    def forget(self) -> None:
+        self.volumes = []
+
+
+def backs_up_to(api: t.Any, url: str) -> None:
+    api.longhorn(shape="1.5")
+    api.setting("backup-target", url)
+    api.setting("backup-target-credential-secret", "longhorns")
+    api.setting("backupstore-poll-interval", "300")
+
+
+def refusing(api: t.Any, monkeypatch: pytest.MonkeyPatch, bucket: Bucket, **params: t.Any) -> dict[str, t.Any]:
+    monkeypatch.setattr(longhorn_fault, "RefusingBucket", bucket)
+    given = {"url": LOCATION.target, "credential_secret": "owner", "credential_namespace": "elsewhere"}
+    return run(api, "bucket-policy", deletions=["backup-delete"], store=given, **params)
+
+
+def test_a_bucket_refuses_and_longhorns_own_credentials_try_it(api: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backs_up_to(api, "s3://bucket@region")
+    open_run(api)
+    bucket = Bucket()
+    result = refusing(api, monkeypatch, bucket)
+    assert result["actions"] == ["refuse to delete backups of v in s3://bucket@region/"]
+    assert result["proof"] == ["v did not go"]
+    assert result["effects"] == {"backup-delete": "asynchronous"}
+    assert bucket.users == [("longhorn-system", "longhorns")]
+    (journal,) = (body for line, body in api.writes if JOURNAL in line)
+    assert json.loads(journal["data"]["stores"]) == [asdict(LOCATION)]
+
+
+def test_of_several_backup_targets_the_one_in_that_store_counts(api: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.longhorn(shape="1.5")
+    api.object("settings", "backup-target", None)
+    specs = [{"backupTargetURL": "s3://other@r/", "credentialSecret": "others"}]
+    specs += [{"backupTargetURL": LOCATION.target, "credentialSecret": "second"}]
+    api.objects("backuptargets", *({"metadata": {"name": f"t{n}"}, "spec": spec} for n, spec in enumerate(specs)))
+    bucket = Bucket("v")
+    result = refusing(api, monkeypatch, bucket)
+    assert not result["changed"] and result["proof"] == ["v did not go"]
+    assert bucket.users == [("longhorn-system", "second")]
+
+
+def test_a_store_that_longhorn_does_not_use_proves_nothing(api: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backs_up_to(api, "s3://another@region/")
+    with pytest.raises(errors.NotFound, match=r"Longhorn does not back up to it.*seen s3://another@region/"):
+        refusing(api, monkeypatch, Bucket())
+
+
+def test_in_check_mode_target_and_run_may_only_be_planned(api: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backs_up_to(api, "")
+    api.on(f"GET {JOURNAL}", None)
+    bucket = Bucket()
+    result = refusing(api, monkeypatch, bucket, check_mode=True)
+    assert result["changed"] and result["proof"] == [] and bucket.volumes == []
+    assert ["no backup target" in result["warnings"][0], "run a1" in result["warnings"][1]] == [True, True]
+
+
+@pytest.mark.parametrize("check_mode", [pytest.param(True, id="check mode"), pytest.param(False, id="for real")])
+def test_a_bucket_forgets(api: t.Any, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
+    api.longhorn(shape="1.5")
+    bucket = Bucket("v", "w")
+    result = refusing(api, monkeypatch, bucket, state="absent", check_mode=check_mode)
+    assert result["actions"] == ["let backups be deleted again in s3://bucket@region/"]
+    assert bucket.volumes == (["v", "w"] if check_mode else [])
+
+
+def test_one_that_was_told_nothing_has_nothing_to_forget(api: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.longhorn(shape="1.5")
+    assert not refusing(api, monkeypatch, Bucket(), state="absent")["changed"]
 
 
 @pytest.mark.parametrize(

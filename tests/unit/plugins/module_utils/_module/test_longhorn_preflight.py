@@ -119,6 +119,7 @@ PROXIED = {
     [
         pytest.param("backup-store", PROXIED, id="a proxy in front of it"),
         pytest.param("engine-image", set(), id="nothing of ours"),
+        pytest.param("bucket-policy", set(), id="the store itself"),
     ],
 )
 def test_with_a_given_store_the_rights_are_asked_for_what_the_run_puts_in_front(
@@ -139,8 +140,19 @@ def test_with_a_given_store_the_rights_are_asked_for_what_the_run_puts_in_front(
     assert wanted <= of_store
 
 
+def test_a_store_inside_the_cluster_is_told_by_way_of_the_api_server(api: t.Any) -> None:
+    cluster(api, image="longhornio/longhorn-manager:v1.0.0")
+    api.objects("volumes")
+    wish = {**PLAN, "effects": ["visible"], "tasks": ["backup"], "fault": "bucket-policy"}
+    run(api, cells=None, plan=wish, store_namespace="store")
+    asked = [body["spec"]["resourceAttributes"] for _line, body in api.writes]
+    of_store = {(one["verb"], one.get("subresource", "")) for one in asked if one.get("namespace") == "store"}
+    assert {("update", "proxy"), ("delete", "proxy")} <= of_store
+    assert not any(one["resource"] == "configmaps" and one.get("namespace") == "store" for one in asked)
+
+
 # The release here is one of the first, and the fault an engine image.
-FAULTS = (permissions.ADMISSION, permissions.PROXY)
+FAULTS = (permissions.ADMISSION, permissions.REFUSING_STORE, permissions.PROXY, permissions.BUCKET)
 EVERYTHING = [row for row in permissions.granted("run") if not row.since and row.when not in FAULTS]
 
 

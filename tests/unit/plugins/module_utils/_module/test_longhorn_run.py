@@ -644,3 +644,47 @@ def test_without_longhorn_a_run_is_not_opened(cluster: Cluster) -> None:
         run(cluster, "present")
 
     assert cluster.writes == []
+
+
+class Told:
+    """A store that was told to refuse."""
+
+    def __init__(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.refuses = True
+        monkeypatch.setattr(longhorn_run, "RefusingBucket", self._bucket)
+        place = {"target": "s3://b@r/", "secret": "owner", "namespace": "elsewhere", "endpoint": "", "service": ""}
+        run_journal.note(t.cast(t.Any, cluster), LONGHORN, RUN, lambda journal: journal.with_store(place))
+
+    def _bucket(self, store: t.Any, run_id: str, _clock: t.Any) -> Told:
+        self.asked.append((store.target, store.location.secret, run_id))
+        return self
+
+    def remembers(self) -> bool:
+        return self.refuses
+
+    def forget(self) -> None:
+        self.refuses = False
+
+
+@pytest.mark.parametrize("check_mode", [pytest.param(True, id="check mode"), pytest.param(False, id="for real")])
+def test_a_store_that_was_told_to_refuse_forgets(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    run(cluster, "present")
+    told = Told(cluster, monkeypatch)
+
+    result = run(cluster, "absent", check_mode=check_mode)
+
+    assert told.asked == [("s3://b@r/", "owner", RUN)]
+    assert result["removed"][0] == "refusals of s3://b@r/"
+    assert told.refuses == check_mode
+
+
+def test_a_store_that_goes_with_the_run_need_not_forget(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    populate(cluster)
+    told = Told(cluster, monkeypatch)
+
+    run(cluster, "absent")
+
+    assert told.asked == []

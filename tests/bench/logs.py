@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""job_log_assert on a log of one gibibyte: how long, and how much memory."""
+"""job_log_assert on a log of one gibibyte, and on one of long lines: how long, and how much memory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from longhorn_qa_lab.progress import Progress
 _SIZE = 1 << 30
 _MEMORY_MIB = 100.0
 _LINES = 4096
+_LONG_LINES, _LONG_LINE = 25, 10 << 20
 _JOB, _POD, _UID = "bench-c-1", "bench-c-1-abcde", "8f9b1c9e-0000-4000-8000-000000000001"
 _WARNING = b'time="2020-06-09T01:00:00Z" level=warning msg="created snapshot successfully but errored on cleanup"\n'
 
@@ -42,11 +43,18 @@ def measure(progress: Progress) -> Iterator[Figure]:
             found = _assert(folder, pattern)
             yield Figure(f"job_log_assert, 1 GiB, a line found {title}", found["seconds"], "s")
             yield Figure("  the module's peak memory, interpreter included", found["peak"] / 1024, "MiB", _MEMORY_MIB)
+    with tempfile.TemporaryDirectory() as place:
+        progress(f"job_log_assert: {_LONG_LINES} lines of 10 MiB, all of them evidence")
+        folder = Path(place) / "history"
+        _write(folder, _fill_with_long_lines)
+        found = _assert(folder, {"level": "warning"}, lines=_LONG_LINES)
+        yield Figure(f"job_log_assert, {_LONG_LINES} lines of 10 MiB, all found", found["seconds"], "s")
+        yield Figure("  the module's peak memory, interpreter included", found["peak"] / 1024, "MiB", _MEMORY_MIB)
 
 
-def _assert(folder: Path, pattern: dict[str, str]) -> dict[str, t.Any]:
+def _assert(folder: Path, pattern: dict[str, str], *, lines: int = 1) -> dict[str, t.Any]:
     """The module itself, as Ansible calls it, in a process of its own whose memory the kernel counts."""
-    options = {"history": str(folder), "job": _JOB, "min": 1, **pattern}
+    options = {"history": str(folder), "job": _JOB, "min": 1, "evidence": lines, **pattern}
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as answer:
         json.dump({"ANSIBLE_MODULE_ARGS": options}, given)
         given.seek(0)
@@ -62,12 +70,12 @@ def _assert(folder: Path, pattern: dict[str, str]) -> dict[str, t.Any]:
         process.returncode = os.waitstatus_to_exitcode(status)
         answer.seek(0)
         result = json.load(answer)
-    if process.returncode != 0 or len(result.get("matched", ())) != 1:
-        raise RuntimeError(f"expected one matching line, seen {result}")
+    if process.returncode != 0 or len(result.get("matched", ())) != lines:
+        raise RuntimeError(f"expected {lines} matching lines, seen {result}")
     return {"seconds": seconds, "peak": usage.ru_maxrss}
 
 
-def _write(folder: Path) -> None:
+def _write(folder: Path, fill: t.Callable[[Path], int] | None = None) -> None:
     meta = {"namespace": "longhorn-system", "creationTimestamp": "2020-06-09T01:00:00Z", "resourceVersion": "1"}
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**meta, "name": _JOB, "uid": "job-uid"}}
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": _JOB, "uid": "job-uid", "controller": True}
@@ -82,7 +90,7 @@ def _write(folder: Path) -> None:
         writer.object("jobs", "ADDED", job)
         writer.object("pods", "ADDED", pod)
         opened = writer.log_opened(_UID, _POD, "worker", 0)
-        size = _fill(folder / opened.path)
+        size = (fill or _fill)(folder / opened.path)
         writer.log_closed(opened, size=size, complete=True, reason="the container ended")
         writer.end("all seen")
 
@@ -98,4 +106,13 @@ def _fill(path: Path) -> int:
         while stream.tell() < _SIZE:
             stream.write(block)
         stream.write(_WARNING)
+        return stream.tell()
+
+
+def _fill_with_long_lines(path: Path) -> int:
+    """As a program writes them that puts a whole answer into its message."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        for _line in range(_LONG_LINES):
+            stream.write(b'level=warning msg="' + b"x" * _LONG_LINE + b'" volume=v\n')
         return stream.tell()

@@ -8,6 +8,7 @@ definition strictly, and whatever is not exactly that comes out as a line withou
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ _PLAIN = re.compile(r'([^\s"=]+)=(?:"([^"]*)"|([A-Za-z0-9\-._/@^+]*))(?: |\Z)')
 # Instance managers put the name of the process that wrote a line in front of it.
 _PREFIX = re.compile(r"\[([^\s\[\]]+)\] ")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.)|$)", re.DOTALL)
+_PART = re.compile(rf"(?:[^\\]+|{_ESCAPE.pattern}){{1,4096}}", re.DOTALL)
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
 
 Fields = tuple[tuple[str, str], ...]
@@ -104,8 +106,11 @@ def parse_line(text: str, *, number: int = 1) -> Line:
 
 def read_lines(chunks: Iterable[bytes], *, max_line: int = MAX_LINE) -> Iterator[Line]:
     """The lines of a log that arrives in pieces; memory is bounded by the longest line, and that by ``max_line``."""
-    for number, (raw, whole) in enumerate(_split(chunks, max_line), start=1):
+    numbers = itertools.count(1)
+    for raw, whole in _split(chunks, max_line):
+        number = next(numbers)
         text = raw.decode("utf-8", errors="replace").rstrip("\r")
+        del raw  # a line may be large, and its fields are as large once more
         yield parse_line(text, number=number) if whole else Line(number=number, text=text)
 
 
@@ -122,9 +127,9 @@ def _split(chunks: Iterable[bytes], max_line: int) -> Iterator[tuple[bytes, bool
     for chunk in chunks:
         start = 0
         while (stop := chunk.find(b"\n", start)) >= 0:
-            line = chunk[start : min(stop, start + max(0, max_line - size))]
+            kept = min(stop, start + max(0, max_line - size))
             size += stop - start
-            yield b"".join((*pending, line)) if pending else line, size <= max_line
+            yield b"".join((*pending, chunk[start:kept])) if pending else chunk[start:kept], size <= max_line
             pending, size, start = [], 0, stop + 1
         if start < len(chunk):
             pending.append(chunk[start : start + max(0, max_line - size)])
@@ -160,7 +165,8 @@ def _closing_quote(text: str, start: int) -> int | None:
 
 
 def _unescape(inner: str) -> str:
-    return _ESCAPE.sub(_character, inner)
+    """In parts, because a replacement takes far more memory than its text as long as it goes on."""
+    return "".join(_ESCAPE.sub(_character, part.group()) for part in _PART.finditer(inner))
 
 
 def _character(match: re.Match[str]) -> str:

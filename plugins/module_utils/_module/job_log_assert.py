@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import LonghornQAError
+from ansible_collections.longhorn.qa.plugins.module_utils._history import logfmt
 from ansible_collections.longhorn.qa.plugins.module_utils._module import bounds, invocations, log_matching
 
 
@@ -51,6 +52,8 @@ def _scanned(
 ) -> tuple[log_matching.Scan, str]:
     """The log's matches, and what is missing of it. A log that cannot be read is missing, not empty."""
     try:
-        return log_matching.scan(source.open(), pattern, keep=keep), source.problem
+        found = log_matching.scan(source.open(), pattern, keep=keep)
     except LonghornQAError as error:
         return log_matching.Scan(0, 0, 0, ()), f"its log could not be read: {error}"
+    cut = f"line {found.cut} is longer than {logfmt.MAX_LINE >> 20} MiB, and its rest was not looked at"
+    return found, source.problem or (cut if found.cut else "")

@@ -105,21 +105,24 @@ def _after(regex: str, place: int, closing: str) -> int:
 
 @dataclass(frozen=True)
 class Scan:
-    """What one log had."""
+    """What one log had. Of the first line that is ``cut`` nobody looked at the rest; 0: there is none."""
 
     lines: int
     bytes: int
     matches: int
     kept: tuple[logfmt.Line, ...]
+    cut: int = 0
 
 
 def scan(chunks: Iterable[bytes], pattern: Pattern, *, keep: int) -> Scan:
     """Counts all matching lines and keeps the first ``keep`` of them."""
     literal = pattern.literal()
     kept: list[logfmt.Line] = []
-    matches = size = number = 0
+    matches = size = number = cut = 0
     for block in _blocks(chunks):
         size += len(block)
+        if not cut and len(block) > logfmt.MAX_LINE and block.find(b"\n", 0, logfmt.MAX_LINE + 1) < 0:
+            cut = number + 1
         if literal and literal not in block and not any(escape in block for escape in _ESCAPES):
             number += block.count(b"\n") + (not block.endswith(b"\n"))
             continue
@@ -127,9 +130,10 @@ def scan(chunks: Iterable[bytes], pattern: Pattern, *, keep: int) -> Scan:
             if pattern.fits(line):
                 matches += 1
                 if len(kept) < keep:
-                    kept.append(_numbered(line, number + line.number))
+                    kept.append(_shortened(line, number + line.number))
+            del line  # it may be as large as the next one
         number += block.count(b"\n") + (not block.endswith(b"\n"))
-    return Scan(number, size, matches, tuple(kept))
+    return Scan(number, size, matches, tuple(kept), cut)
 
 
 def shown(line: logfmt.Line) -> dict[str, t.Any]:
@@ -137,13 +141,15 @@ def shown(line: logfmt.Line) -> dict[str, t.Any]:
     return {
         "line": line.number,
         "level": line.level,
-        "message": line.message[:_LONGEST_TEXT],
-        "text": line.text[:_LONGEST_TEXT],
+        "message": line.message,
+        "text": line.text,
     }
 
 
-def _numbered(line: logfmt.Line, number: int) -> logfmt.Line:
-    return logfmt.Line(number=number, text=line.text, prefix=line.prefix, fields=line.fields)
+def _shortened(line: logfmt.Line, number: int) -> logfmt.Line:
+    """With its number in the log, and no longer than evidence may be."""
+    fields = tuple((key, value[:_LONGEST_TEXT]) for key, value in line.fields if key in ("level", "msg"))
+    return logfmt.Line(number=number, text=line.text[:_LONGEST_TEXT], fields=fields)
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -159,8 +165,11 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
             piece, dropping = piece[stop + 1 :], False
         stop = piece.rfind(b"\n") + 1
         if stop:
-            yield b"".join([*pending, piece[:stop]])
-            pending, size, piece = [], 0, piece[stop:]
+            pending.append(piece[:stop])
+            piece, block = piece[stop:], b"".join(pending)
+            pending.clear()
+            yield block
+            size, block = 0, b""
         if piece:
             pending.append(piece)
             size += len(piece)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
+from ansible_collections.longhorn.qa.plugins.module_utils._history import logfmt
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_log_assert
 
 Scene = t.Any
@@ -62,6 +63,13 @@ def test_a_log_that_is_not_whole(scene: Scene, content: bytes, limits: dict[str,
         return
     with pytest.raises(expected):
         logs(history=folder, cronjob="v-c", level="warning", **limits)
+
+
+def test_the_rest_of_a_line_that_is_too_long_proves_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logfmt, "MAX_LINE", 1 << 20)
+    scene.invocation("v-c-1", b"fine\n" + b"x" * (3 << 20) + b"level=error\n")
+    with pytest.raises(errors.Inconclusive, match="line 2 is longer than 1 MiB"):
+        logs(history=scene.done(), cronjob="v-c", message_text="level=error", min=0, max=0)
 
 
 def test_an_invocation_without_a_pod_proves_nothing(scene: Scene) -> None:

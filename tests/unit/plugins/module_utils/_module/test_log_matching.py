@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import typing as t
 from collections.abc import Iterator
 
@@ -75,13 +76,40 @@ def test_a_line_without_end_is_cut_not_kept_in_memory() -> None:
 
     result = scan(chunks(), pattern(level="warning"), keep=5)
     assert [line.number for line in result.kept] == [2]
+    assert result.cut == 1
 
 
 def test_evidence_is_bounded_the_count_is_not() -> None:
     result = scan([WARNING * 1000], pattern(level="warning"), keep=3)
     assert (result.matches, len(result.kept)) == (1000, 3)
-    long = logfmt.parse_line("x" * 10_000)
-    assert len(log_matching.shown(long)["text"]) == 2000
+    long = scan([b'level=info msg="' + b"x" * 10_000 + b'"\n'], pattern(level="info"), keep=1).kept[0]
+    shown = log_matching.shown(long)
+    assert (shown["level"], shown["message"], len(shown["text"])) == ("info", "x" * 2000, 2000)
+
+
+@pytest.mark.parametrize(
+    ("filler", "bound"),
+    [
+        pytest.param(b"x", 4, id="plain"),
+        pytest.param(b"ab\\n", 6, id="full of escapes"),
+    ],
+)
+def test_memory_is_a_few_times_the_longest_line(filler: bytes, bound: int) -> None:
+    """Whatever the number of such lines, and whether they are kept."""
+
+    def chunks() -> Iterator[bytes]:
+        for _line in range(6):
+            yield b'level=error msg="'
+            for _part in range(10):
+                yield filler * ((1 << 20) // len(filler))
+            yield b'" volume=v\n'
+
+    tracemalloc.start()
+    try:
+        assert scan(chunks(), pattern(level="error", fields={"volume": "v"}), keep=6).matches == 6
+        assert tracemalloc.get_traced_memory()[1] < bound * (10 << 20)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lab without Longhorn for all faults; it ends with the test process, also when that is killed."""
+"""A lab without Longhorn for most faults, and one with; they end with the test process, also when that is killed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.faults.longhorn_scene import RELEASE
 from tests.faults.scene import FIGURES
 
 from longhorn_qa_lab.bringup import Options
@@ -30,15 +31,25 @@ def lab(lab_root: str) -> Iterator[Running]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def longhorn(lab_root: str) -> Iterator[Running]:
+    """A lab with a Longhorn whose artefacts are objects, and whose engines have a log of their own."""
+    with running(Options(name=f"faults-lh-{os.getpid()}", release=RELEASE), Progress()) as started:
+        yield started
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The figures of what happened and what of it was recorded, also when all is well."""
     if not FIGURES:
         return
     terminalreporter.section("what happened, and what of it the histories lack")
     terminalreporter.line(
-        f"{'fault':<16} {'objects':>8} {'logs':>6} {'log bytes':>10} {'gaps':>6} {'told':>6} {'silent':>7}"
+        f"{'fault':<16} {'objects':>8} {'artefacts':>10} {'logs':>6} {'endless':>8} {'log bytes':>10} {'gaps':>6} "
+        f"{'told':>6} {'silent':>7}"
     )
     for name, seen in FIGURES.items():
         told, silent = len(seen.admitted), len(seen.lost)
-        figures = f"{seen.objects:>8} {seen.logs:>6} {seen.log_bytes:>10} {seen.gaps:>6} {told:>6} {silent:>7}"
-        terminalreporter.line(f"{name:<16} {figures}")
+        terminalreporter.line(
+            f"{name:<16} {seen.objects:>8} {seen.artefacts:>10} {seen.logs:>6} {seen.services:>8} {seen.log_bytes:>10} "
+            f"{seen.gaps:>6} {told:>6} {silent:>7}"
+        )

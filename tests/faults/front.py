@@ -24,6 +24,7 @@ class Front:
         self._identity.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         self._mutex = threading.Lock()
         self._planned: list[tuple[int, str]] = []
+        self._lists: dict[str, int] = {}
         self.refused: dict[int, int] = {}
         self.answered = 0
         front = self
@@ -64,6 +65,11 @@ class Front:
         for connection in streams:
             connection.close()
 
+    def refuse_lists(self, kind: str, count: int) -> None:
+        """So many lists of this kind are refused, and nothing else."""
+        with self._mutex:
+            self._lists[kind] = count
+
     @property
     def pending(self) -> int:
         """Refusals that nobody has met yet."""
@@ -74,7 +80,7 @@ class Front:
         """One request."""
         body = request.rfile.read(int(request.headers.get("content-length") or 0))
         with self._mutex:
-            planned = self._planned.pop(0) if self._planned else None
+            planned = self._planned.pop(0) if self._planned else self._refused_list(request)
         if planned is not None:
             self._refuse(request, *planned)
             return
@@ -89,6 +95,14 @@ class Front:
             return  # the one side or the other has gone: the client sees half an answer, as behind a real one
         finally:
             upstream.close()
+
+    def _refused_list(self, request: http.server.BaseHTTPRequestHandler) -> tuple[int, str] | None:
+        path, _question, query = request.path.partition("?")
+        kind = path.rpartition("/")[2]
+        if "watch=" in query or not self._lists.get(kind):
+            return None
+        self._lists[kind] -= 1
+        return 503, ""
 
     def _refuse(self, request: http.server.BaseHTTPRequestHandler, status: int, retry_after: str) -> None:
         self.refused[status] = self.refused.get(status, 0) + 1

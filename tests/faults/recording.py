@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.control_plane import until
-from tests.faults.workload import Workload
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
@@ -26,13 +25,12 @@ class Recording:
     """One run of the module, as a context manager; what is still running at the end is ended."""
 
     def __init__(
-        self, folder: Path, workloads: Sequence[Workload], *, access: dict[str, t.Any], **options: t.Any
+        self, folder: Path, cells: Sequence[dict[str, t.Any]], *, access: dict[str, t.Any], **options: t.Any
     ) -> None:
         self.history = folder / "history"
         self._answer = folder / "answer.json"
         self._arguments = {
-            "namespace": workloads[0].namespace, "history": str(self.history), "longhorn_release": "2020-06",
-            "cells": [workload.cell for workload in workloads], "trigger": True, "timeout": 280, **access, **options,
+            "history": str(self.history), "cells": list(cells), "trigger": True, "timeout": 280, **access, **options,
         }  # fmt: skip
 
     def __enter__(self) -> Recording:

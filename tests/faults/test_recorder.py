@@ -43,7 +43,8 @@ def _refused_beside(scene: Scene, recording: Recording, folder: Path) -> None:
     folder.mkdir()
     lines = recording.lines()
     access = {"kubeconfig": str(scene.lab.kubeconfig)}
-    with Recording(folder, scene.workloads, access=access, invocations=1, history=str(recording.history)) as second:
+    options = {"namespace": scene.namespace, "invocations": 1, "history": str(recording.history)}
+    with Recording(folder, scene.cells, access=access, **options) as second:
         answer = second.answer(within=30)
     assert answer["failed"]
     assert "another recorder is writing this history" in answer["msg"]

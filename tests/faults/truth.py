@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Object
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import cleaned
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.tracker import Ours, is_daemon
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
@@ -67,7 +68,8 @@ def take(client: Client, lab: Path, history: model.History, *, namespace: str) -
     found: dict[str, dict[str, Object]] = {}
     for kind in filter(None, (client.served(*candidates) for candidates in _EVERY)):
         name, items = kind.plural, client.list(kind, namespace=namespace).items
-        found[name] = {item["metadata"]["uid"]: item for item in items if ours.wants(name, item) and _by(item, before)}
+        wanted = (cleaned(item) for item in items if ours.wants(name, item) and _by(item, before))
+        found[name] = {item["metadata"]["uid"]: item for item in wanted}
     logs = {
         (uid, int(path.stem)): list(filter(None, map(crilog.read_entry, path.read_bytes().split(b"\n"))))
         for uid in found["pods"]

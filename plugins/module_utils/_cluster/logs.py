@@ -292,7 +292,8 @@ class Follower:
                 return self._verified() if self._ends > 1 else GONE
             return "" if self._patience.pause() else _refusal(error)
         except ApiFailure as error:
-            return "" if self._done() or self._backoff.pause(error.retry_after) else str(error)
+            ours = self._done() or (self._keeper.concluding.is_set() and not last)  # who ended it
+            return "" if ours or self._backoff.pause(error.retry_after) else str(error)
         self._patience.succeeded()
         return "" if news is None else self._answered(news=news, over=over, last=last)
 

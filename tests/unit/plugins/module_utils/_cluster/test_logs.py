@@ -317,10 +317,20 @@ class Open:
         self._closed.set()
 
 
-def concluded(folder: Path, *later: list[t.Any]) -> tuple[Endless, tuple[t.Any, ...]]:
+class NotedClock(FastClock):
+    def __init__(self) -> None:
+        super().__init__()
+        self.naps: set[float] = set()
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.add(seconds)
+        super().sleep(seconds)
+
+
+def concluded(folder: Path, *later: list[t.Any], clock: FastClock | None = None) -> tuple[Endless, tuple[t.Any, ...]]:
     """The recording ends while the log of a running service looks quiet."""
     server = Endless(*later)
-    kept = Kept(folder, server, FastClock())
+    kept = Kept(folder, server, clock or FastClock())
     kept.keeper.pod_seen(pod(RUNNING), old=True, since="2026-01-02T03:04:00Z")
     assert server.open.wait(10)
     kept.keeper.conclude()
@@ -330,7 +340,9 @@ def concluded(folder: Path, *later: list[t.Any]) -> tuple[Endless, tuple[t.Any, 
 
 
 def test_a_log_that_goes_on_is_read_once_more_when_the_recording_ends(tmp_path: Path) -> None:
-    server, (contents, closed, gaps) = concluded(tmp_path / "h", [ONE, TWO])
+    clock = NotedClock()
+    server, (contents, closed, gaps) = concluded(tmp_path / "h", [ONE, TWO], clock=clock)
+    assert clock.naps <= {logs._LOOK}, "a stream that was ended on purpose is no failure to recover from"
     assert contents == {"logs/u-1/0.log": b"one\ntwo\n"}
     assert [item.reason for item in closed] == ["the recording ended; read from 2026-01-02T03:04:00Z on"]
     assert (closed[0].complete, closed[0].bytes, gaps) == (False, 8, [])

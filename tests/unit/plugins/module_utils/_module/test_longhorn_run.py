@@ -497,6 +497,23 @@ def test_objects_of_later_releases_go_in_their_order_and_the_target_is_put_back(
     assert f"backups of {VOLUME}" in result["removed"]
 
 
+def test_a_backup_volume_that_a_late_look_into_the_store_brings_back_goes_too(
+    newer: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop, late = newer.drop, [f"{VOLUME}-9999abcd"]
+
+    def dropped(plural: str, namespace: str, name: str) -> bool:
+        if plural == "backupvolumes" and late:
+            newer.add("backupvolumes", late.pop(), mine=False, spec={"volumeName": VOLUME})
+        return drop(plural, namespace, name)
+
+    monkeypatch.setattr(newer, "drop", dropped)
+
+    run(newer, "absent")
+
+    assert [name for plural, _where, name in newer.objects if plural == "backupvolumes"] == ["theirs-5678abcd"]
+
+
 def test_a_setting_that_was_noted_later_is_put_back_too(newer: Cluster) -> None:
     def changed(journal: Journal) -> Journal:
         return journal.with_setting("default-replica-count", '{"v1":"3","v2":"3"}')

@@ -120,9 +120,17 @@ def test_what_the_lab_cannot_do_stands_in_the_table(capsys: pytest.CaptureFixtur
     assert line.endswith(" untested")
 
 
-def test_a_stub_as_the_default_engine_image_is_compared_with_its_own_table(capsys: pytest.CaptureFixture[str]) -> None:
-    (one,) = matrix.procedures()
-    assert one.release == "v1.0.1"
+def test_the_manual_procedure_has_a_run_for_each_scenario_of_its_table() -> None:
+    table = yaml.safe_load((ROOT / "tests/expected/lab.yml").read_text())["scenarios"]
+    manual = matrix.procedures()
+    assert [one.title for one in manual] == list(table)
+    assert len({one.name for one in manual}) == len(table)
+    assert [one.title for one in manual if one.variables] == ["v1.0.1-default-engine-stub"]
+
+
+def test_the_manual_procedure_is_compared_with_its_own_table(capsys: pytest.CaptureFixture[str]) -> None:
+    one = matrix.procedures()[0]
+    assert one.release == "2020-06"
     assert one.seen() == ("not there", ["there is no report"])
     one.folder.mkdir(parents=True)
     report = one.folder / "report.json"

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.s3.models import FakeBucket, s3_backends
 
 from longhorn_qa_lab.longhorn import backupstore, s3
 from longhorn_qa_lab.longhorn.backupstore import BackupStore
@@ -140,6 +142,34 @@ def test_a_real_server_understands_the_requests(endpoint: str) -> None:
     assert store.keys("a/") == ["a/b c+d.cfg"]
     store.delete("a/b c+d.cfg")
     assert (store.get("a/b c+d.cfg"), store.keys("")) == (None, [])
+
+
+def test_a_policy_of_the_bucket_holds_for_everybody_but_the_root(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeBucket, "get_permission", FakeBucket.get_permission)
+    s3.put_above_policies("root")
+    s3.create(["policies"])
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:DeleteObject"],
+        "Resource": ["arn:aws:s3:::policies/kept/*"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [denied]}
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_bucket_policy("policies", json.dumps(policy).encode())
+    user, root = (
+        S3Client(Target.parse("s3://policies@us-east-1/"), Credentials(key, "secret", endpoint), egress=None)
+        for key in ("user", "root")
+    )
+    for key in ("kept/a", "other/a"):
+        user.put(key, b"body")
+    with pytest.raises(StoreError, match=r"failed to delete objects \[kept/a\]: 403"):
+        user.delete("kept/a")
+    user.delete("other/a")
+    assert root.keys("") == ["kept/a"]
+    root.delete("kept/a")
+    assert root.keys("") == []
 
 
 def test_a_missing_bucket_is_an_error_and_not_an_empty_store(endpoint: str) -> None:

@@ -47,7 +47,7 @@ IMAGES = [
 # of a container only, so a recorder on a busy machine needs some time between them.
 FAST = ("--poll-scale", "0.05", "--time-scale", "0.2")
 UNTESTED = (
-    "untested: the lab's Kubernetes has no ValidatingAdmissionPolicy (1.26 and newer); its manifests have unit tests"
+    "untested: the lab's Kubernetes has no ValidatingAdmissionPolicy (1.28 and newer); its manifests have unit tests"
 )
 MINUTES = 12
 VERDICTS = (0, 1, 2)  # exit statuses of a scenario: pass, fail, inconclusive; any other came to no verdict

@@ -35,7 +35,7 @@ def run(api: t.Any, kind: str, *, check_mode: bool = False, **params: t.Any) -> 
 
 
 def serves(api: t.Any, *, policies: str = "") -> None:
-    for version in ("v1", "v1beta1", "v1alpha1"):
+    for version in ("v1", "v1beta1"):
         plurals = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] if version == policies else []
         plurals += ["validatingwebhookconfigurations"] if version == "v1" else []
         api.on(f"GET {REGISTRATION}/{version}", {"resources": [{"name": name} for name in plurals]})
@@ -74,7 +74,7 @@ def test_other_volumes_replace_those_before(api: t.Any) -> None:
     assert run(api, "admission", volumes=["v", "w"])["changed"]
 
 
-@pytest.mark.parametrize("version", ["v1", "v1beta1", "v1alpha1"])
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
 def test_policies_are_made_where_the_server_has_them(api: t.Any, version: str) -> None:
     api.longhorn(shape="1.5")
     serves(api, policies=version)

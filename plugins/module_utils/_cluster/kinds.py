@@ -57,8 +57,8 @@ def _admission(plural: str, *versions: str) -> tuple[Kind, ...]:
     return tuple(Kind(f"admissionregistration.k8s.io/{version}", plural, namespaced=False) for version in versions)
 
 
-# What can refuse a deletion, each by the versions it may be served in; a binding goes before what it binds. The v1alpha1
-# of Kubernetes 1.26 has no validationActions, which its 1.27 insists on: there a webhook does as well.
+# What can refuse a deletion, each by the versions it may be served in; a binding goes before what it binds. v1alpha1
+# has no validationActions in Kubernetes 1.26, and insists on them in 1.27: there a webhook does as well.
 REFUSING: tuple[tuple[Kind, ...], ...] = (
     _admission("validatingadmissionpolicybindings", "v1", "v1beta1"),
     _admission("validatingadmissionpolicies", "v1", "v1beta1"),

@@ -32,6 +32,21 @@ def test_the_api_server_is_killed_under_longhorn(longhorn: Running, tmp_path: Pa
     assert scene.control_plane.deaths == ["kube-apiserver"] * _DEATHS
 
 
+def test_the_recorder_is_killed_under_longhorn(longhorn: Running, tmp_path: Path) -> None:
+    """The second recording reads the services' logs from where the first one began, and finds what is there already."""
+    scene = LonghornScene(longhorn, tmp_path, "lh-killed")
+    with scene.record(invocations=_INVOCATIONS) as recording:
+        recording.begun()
+        time.sleep(6)
+        recording.kill()
+    with scene.record(invocations=_INVOCATIONS) as recording:
+        account = scene.settle(recording, invocations=_INVOCATIONS, within=150)
+    told = {record.kind for record in recording.read().records if isinstance(record, model.Gap)}
+    assert "logs" not in told, "what was said meanwhile is still there"
+    assert {"snapshots", "backups", "engines", "jobs"} <= told
+    assert account.admitted == []
+
+
 def test_bursts_of_refusals_under_longhorn(longhorn: Running, tmp_path: Path) -> None:
     """The first of them while the recording begins, of the lists of snapshots only."""
     scene = LonghornScene(longhorn, tmp_path, "lh-bursts")

@@ -34,7 +34,8 @@ options:
         called for snapshots up to 1.2, and for backups in 1.0.0 only.
       - With V(patched-engine-image) it is an engine image that refuses inside its replicas, from 1.3 on.
       - With V(default-engine-image) a refusing image becomes Longhorn's default one, with which backups are deleted
-        since 1.0.1. This is for all volumes; only M(longhorn.qa.longhorn_run) puts the one before back.
+        since 1.0.1. This is for all volumes. O(state=absent) puts the one before back, which the journal of
+        O(run_id) tells; volumes that were made in between keep the image that they have.
       - With V(backup-store) the proxy of the role P(longhorn.qa.backup_store#role) refuses requests about the volumes'
         backups.
       - With V(bucket-policy) the store itself refuses to delete the volumes' backups, by a statement that is added

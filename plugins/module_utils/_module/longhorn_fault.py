@@ -25,6 +25,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission im
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.store_rules import Rule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import (
     longhorn_engine_image,
+    longhorn_setting,
     longhorn_volume,
     run_journal,
     store_options,
@@ -362,11 +363,23 @@ def _of(result: Mapping[str, t.Any]) -> Outcome:
 
 
 def _default_engine_image(wish: _Wish) -> Outcome:
-    """The image becomes Longhorn's default one. Which was it before is in the run's journal, and put back by that."""
-    if not wish.present:
-        return Outcome()
-    given = {**wish.params, "state": "present", "default": True}
-    return _of(longhorn_engine_image.run(given, check_mode=wish.check_mode, client=wish.here.client))
+    """The image becomes Longhorn's default one. Which was it before is in the run's journal, and is put back."""
+    client, clock = wish.here.client, wish.clock
+    if wish.present:
+        given = {**wish.params, "state": "present", "default": True}
+        return _of(longhorn_engine_image.run(given, check_mode=wish.check_mode, client=client, clock=clock))
+    given = {**wish.params, "name": names.DEFAULT_ENGINE_IMAGE_SETTING, "state": "restored"}
+    done = longhorn_setting.run(given, check_mode=wish.check_mode, client=client, clock=clock)
+    outcome, default = _of(done), done["setting"]["value"]
+    if outcome.warnings or default != wish.params["image"]:
+        return outcome
+    return replace(
+        outcome,
+        warnings=(
+            f"{default} stays Longhorn's default engine image, because it was before run {wish.run_id} already: "
+            "deletions go on failing. Set another one with longhorn_setting.",
+        ),
+    )
 
 
 _FOR_ALL = ("disable-snapshot-purge", "default-engine-image", "object-lock")

@@ -19,6 +19,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal impo
 from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_fault
 
 REGISTRATION = "/apis/admissionregistration.k8s.io"
+JOURNAL = "/api/v1/namespaces/longhorn-system/configmaps/longhorn-qa-a1"
 HOOK = f"{REGISTRATION}/v1/validatingwebhookconfigurations/longhorn-qa-refuses-a1-snapshots"
 PROXY = "/api/v1/namespaces/store/services/store-proxy:9001/proxy/rules"
 (WANTED,) = admission.webhooks(Refusal("a1", ("snapshot-delete",), ("v",), "longhorn-system"))
@@ -171,6 +172,59 @@ def test_a_volume_that_is_not_there_cannot_fail(api: t.Any) -> None:
         run(api, "engine-image", image="stub:1", longhorn_release="v1.0.1")
 
 
+DEFAULT, STUB = "longhornio/longhorn-engine:v1.0.1", "registry/engine:stub"
+SETTING = "default-engine-image"
+
+
+def absent_by_default(api: t.Any, *seen: str, noted: str, check_mode: bool = False) -> dict[str, t.Any]:
+    """Run a1 was opened when ``noted`` was the default; ``seen`` is what it is now, time after time."""
+    api.longhorn()
+    journal = Journal("a1", settings={SETTING: noted})
+    api.on(f"GET {JOURNAL}", journals.to_config_map(journal, namespace="longhorn-system") if noted else None)
+    api.object("settings", SETTING, *({"metadata": {"name": SETTING}, "value": value} for value in seen))
+    given = {"state": "absent", "deletions": ["backup-delete"], "volumes": [], "image": STUB}
+    return run(api, SETTING, longhorn_release="v1.0.1", check_mode=check_mode, **given)
+
+
+def test_the_default_engine_image_of_before_the_run_is_put_back(api: t.Any) -> None:
+    api.manager(f"GET v1/settings/{SETTING}", {"name": SETTING, "value": STUB})
+    api.manager(f"PUT v1/settings/{SETTING}")
+    result = absent_by_default(api, STUB, STUB, STUB, DEFAULT, noted=DEFAULT)
+    assert result["actions"] == [f"set {SETTING} to {DEFAULT} instead of {STUB}"]
+    assert [body["value"] for _line, body in api.writes] == [DEFAULT]
+    assert result["changed"] and "warnings" not in result
+
+
+def test_in_check_mode_that_is_only_said(api: t.Any) -> None:
+    result = absent_by_default(api, STUB, noted=DEFAULT, check_mode=True)
+    assert result["changed"] and "warnings" not in result
+    assert api.writes == []
+
+
+def test_one_that_is_back_stays(api: t.Any) -> None:
+    result = absent_by_default(api, DEFAULT, noted=DEFAULT)
+    assert not result["changed"] and "warnings" not in result
+
+
+def test_a_stub_that_was_the_default_before_the_run_does_not_stay_in_silence(api: t.Any) -> None:
+    result = absent_by_default(api, STUB, noted=STUB)
+    assert not result["changed"]
+    (warning,) = result["warnings"]
+    assert f"{STUB} stays Longhorn's default engine image" in warning and "before run a1" in warning
+
+
+def test_in_check_mode_a_run_that_is_only_planned_tells_no_image(api: t.Any) -> None:
+    (warning,) = absent_by_default(api, STUB, noted="", check_mode=True)["warnings"]
+    assert "run a1: the run is not open" in warning
+
+
+def test_without_a_run_nobody_knows_which_image_it_was(api: t.Any) -> None:
+    api.longhorn()
+    with pytest.raises(errors.BadInput, match="state restored needs run_id, whose journal tells the value before"):
+        run(api, SETTING, longhorn_release="v1.0.1", state="absent", deletions=["backup-delete"], run_id="")
+    assert api.writes == []
+
+
 def rule(volume: str, **more: t.Any) -> dict[str, t.Any]:
     one = store_rules.document((store_rules.of_volume(volume),))["rules"][0]
     return {**one, **more}
@@ -248,7 +302,6 @@ def test_a_rule_that_is_there_keeps_counting(api: t.Any) -> None:
 
 
 LOCATION = Location("s3://bucket@region/", "owner", "elsewhere")
-JOURNAL = "/api/v1/namespaces/longhorn-system/configmaps/longhorn-qa-a1"
 
 
 def open_run(api: t.Any) -> None:

@@ -11,6 +11,9 @@ in the facts says so of this very combination, and that differs, fails the comma
 row that no report has. One that was inferred and differs is shown as such, with what was seen, and is counted for
 itself. What the lab's Kubernetes cannot do stands in the table as untested. The manual procedure, as users run it on
 the releases it was written for, is compared with tests/expected/lab.yml, once with a stub as the default engine image.
+
+Some runs, at least one for each type of fault, go on without their faults: one more invocation of every job, which is
+judged as one that never had a fault. Any that is not fails the command.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "reports" / "matrix"
 PROGRAM = Path(sys.executable).with_name("longhorn-qa")
+# The names of the runs that recover. Between them they have every type of fault.
+RECOVERING = ("matrix-v1-0-1-default", "matrix-v1-4-4", "matrix-v1-8-2", "matrix-v1-8-2-all")
 FOR_ALL = "disable-snapshot-purge"  # the fault that is for all volumes, and so has a run of its own
 IMAGES = [
     {"image": "longhorn-qa.example/longhorn-engine:no-cleanup-snapshot", "broken": ["snapshot-delete"]},
@@ -81,6 +86,10 @@ class Scenario:
         return f"matrix-{self.release.replace('.', '-')}{self.suffix}"
 
     @property
+    def recovers(self) -> bool:
+        return self.name in RECOVERING
+
+    @property
     def folder(self) -> Path:
         return PLACE / self.name
 
@@ -94,8 +103,8 @@ class Scenario:
 
     def command(self, variables: Path) -> list[str]:
         words = [str(PROGRAM), "scenario", "--longhorn", self.release, "--name", self.name, "--trigger"]
-        words += ["--no-recovery", *FAST, "--report", str(self.folder), "--variables", str(variables)]
-        return words + self.arguments
+        words += [*FAST, "--report", str(self.folder), "--variables", str(variables)]
+        return words + ([] if self.recovers else ["--no-recovery"]) + self.arguments
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,11 @@ class Procedure(Scenario):
     def variables(self) -> Mapping[str, t.Any]:
         return {"best_effort_cleanup_default_engine_image": self.image} if self.image else {}
 
+    @property
+    def what(self) -> str:
+        made_by = "default-engine-image" if self.image else "engine-image"
+        return f"{self.release:<8} {'snapshot, backup':<21} {'lab.yml':<29} {made_by:<22} all"
+
     def seen(self) -> tuple[str, list[str]]:
         """The verdict, and what is not as lab.yml says."""
         report = self.folder / "report.json"
@@ -144,6 +158,36 @@ class Procedure(Scenario):
             return NOT_THERE, ["there is no report"]
         document = json.loads(report.read_text())
         return document["verdict"], expected("compare").differences(self.title, document)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a run's jobs did when its faults were gone."""
+
+    run: Scenario
+    good: Mapping[str, t.Any]  # by task: what a volume must be judged as that never had a fault
+    verdict = "pass"
+
+    @property
+    def title(self) -> str:
+        return f"{self.run.name}, recovery"
+
+    @property
+    def what(self) -> str:
+        return f"{self.run.release:<8} {'all of these':<21} {'recovery':<29} {self.run.name:<22} all"
+
+    def seen(self) -> tuple[str, list[str]]:
+        """The verdict of the second record, and what is not as it must be."""
+        report = self.run.folder / "report.json"
+        found = json.loads(report.read_text())["runs"] if report.is_file() else []
+        if len(found) < 2:
+            return NOT_THERE, ["there is no record of a recovery"]
+        before, after = ({cell["volume"]: cell for cell in one["cells"]} for one in found)
+        problems = [f"{volume}: not looked at again" for volume in before.keys() - after.keys()]
+        for volume, cell in after.items():
+            verdicts = {check["check"]: check["verdict"] for check in cell["checks"]}
+            problems += [f"{volume}: {problem}" for problem in self.good[cell["task"]].differences(verdicts)]
+        return found[1]["verdict"], problems
 
 
 @dataclass(frozen=True)
@@ -178,6 +222,16 @@ def procedures() -> list[Procedure]:
     table = yaml.safe_load((ROOT / "tests/expected/lab.yml").read_text())["scenarios"]
     return [
         Procedure(one["release"], title, one["default_engine_image"], one["verdict"]) for title, one in table.items()
+    ]
+
+
+def recoveries(done: Iterable[Scenario], table: Iterable[t.Any]) -> list[Recovery]:
+    """Of the runs that recover."""
+    good = {(cell.release, cell.task): cell.volume for cell in table if cell.effect == "none"}
+    return [
+        Recovery(run, {task: volume for (release, task), volume in good.items() if release == run.release})
+        for run in done
+        if run.recovers
     ]
 
 
@@ -247,7 +301,7 @@ def compared(cell: t.Any, which: str, expected: t.Any, seen: t.Any) -> Row:
     return Row(cell, which, seen["verdict"], tuple(problems))
 
 
-def show(found: list[Row], manual: Iterable[Procedure], impossible: int) -> None:
+def show(found: list[Row], others: list[Procedure | Recovery], impossible: int) -> None:
     """One table, and below it what differs."""
     print(f"{'release':<8} {'task':<21} {'fault':<29} {'made by':<22} {'of':<9} {'verdict':<12} {'expected':<12}")
     for row in found:
@@ -256,28 +310,27 @@ def show(found: list[Row], manual: Iterable[Procedure], impossible: int) -> None
         what = f"{cell.release:<8} {cell.task:<21} {cell.fault:<29} {cell.fault_type or '-':<22} {row.which:<9}"
         basis = "" if cell.sourced else "inferred"
         print(f"{what} {row.seen:<12} {row.expected.verdict:<12} {basis:<8} {word}".rstrip())
-    for one in manual:
+    for one in others:
         seen, problems = one.seen()
-        made_by = "default-engine-image" if one.image else "engine-image"
-        what = f"{one.release:<8} {'snapshot, backup':<21} {'lab.yml':<29} {made_by:<22} {'all':<9}"
-        print(f"{what} {seen:<12} {one.verdict:<12} {'':<8} {'DIFFERS' if problems else ''}".rstrip())
+        print(f"{one.what:<93} {seen:<12} {one.verdict:<12} {'':<8} {'DIFFERS' if problems else ''}".rstrip())
     for release in dict.fromkeys(row.cell.release for row in found if row.cell.fault_type == "admission"):
         print(f"{release:<8} {'all of these':<21} {'visible':<29} {'admission, by policy':<22} {'-':<9} untested")
     for row in found:
         for problem in row.problems:
             print(f"  {row.cell.release} {row.cell.task}, {row.cell.fault} ({row.which}): {problem}")
-    for one in manual:
+    for one in others:
         for problem in one.seen()[1]:
             print(f"  {one.title}: {problem}")
     print(f"not possible: {impossible} combinations, each with its reason in tests/expected/matrix.yml")
     print(UNTESTED)
 
 
-def conclude(found: list[Row], manual: list[Procedure], broken: int) -> int:
+def conclude(found: list[Row], others: list[Procedure | Recovery], broken: int) -> int:
     """The sum in the last line, and the exit status. What was only inferred can be right or wrong when it differs."""
-    wrong = sum(row.wrong for row in found) + sum(bool(one.seen()[1]) for one in manual)
+    by_run = [bool(one.seen()[1]) for one in others]
+    wrong = sum(row.wrong for row in found) + sum(by_run)
     differ = sum(bool(row.problems) and not row.wrong for row in found)
-    right = len(found) + len(manual) - wrong - differ
+    right = len(found) + len(by_run) - wrong - differ
     if differ:
         print(f"{differ} inferred rows differ: counted neither as passed nor as failed")
     if broken:
@@ -305,9 +358,10 @@ def main() -> int:
             broken = list(pool.map(carry_out, [*chosen, *manual])).count(False)
     order = list(dict.fromkeys(cell.release for cell in table))
     found = sorted(rows(cells, chosen), key=lambda row: order.index(row.cell.release))
-    show(found, manual, sum(bool(cell.impossible) for cell in cells))
+    others = [*manual, *recoveries([*chosen, *manual], cells)]
+    show(found, others, sum(bool(cell.impossible) for cell in cells))
     print(f"{(time.monotonic() - started) / 60:.1f} minutes")
-    return conclude(found, manual, broken)
+    return conclude(found, others, broken)
 
 
 if __name__ == "__main__":

@@ -150,3 +150,56 @@ def test_the_manual_procedure_is_compared_with_its_own_table(capsys: pytest.Capt
     report.write_text(json.dumps({"verdict": "pass", "runs": [{"cells": document}]}))
     assert matrix.conclude([], [one], 0) == 0
     assert capsys.readouterr().out == "0 passed, 1 failed\n1 passed, 0 failed\n"
+
+
+def test_every_type_of_fault_is_recovered_from() -> None:
+    table = matrix.expected("matrix").load()
+    every = [*matrix.runs(table), *matrix.procedures()]
+    assert {run.name for run in every if run.recovers} == set(matrix.RECOVERING)
+    assert all(("--no-recovery" in run.command(Path("v"))) != run.recovers for run in every)
+    by_type = {cell.fault_type for cell in table if not cell.impossible and matrix.runs([cell])[0].recovers}
+    # The procedure's volumes have the stubs themselves, and one of these is the default engine image too.
+    assert by_type | {"engine-image"} == {cell.fault_type for cell in table if not cell.impossible}
+    assert any(run.recovers and run.image for run in matrix.procedures())
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        pytest.param({}, [], id="well again"),
+        pytest.param({"retain-kept": "fail"}, ["v: retain-kept: expected pass, found fail"], id="too many are left"),
+        pytest.param(
+            {"history-complete": "inconclusive"},
+            ["v: history-complete: expected pass, found inconclusive"],
+            id="not seen",
+        ),
+        pytest.param({"store-agrees": "pass"}, ["v: store-agrees: expected not_applicable, found pass"], id="not its"),
+    ],
+)
+def test_a_recovery_is_well_when_it_looks_as_if_there_had_been_no_fault(
+    changed: dict[str, str], told: list[str]
+) -> None:
+    again = recovery(lambda cell: [{"volume": "v", **as_the_table_says(cell, cell.volume, **changed)}])
+    assert again.seen()[1] == told
+    assert matrix.conclude([], [again], 0) == bool(told)
+
+
+def test_a_volume_that_is_not_looked_at_again_is_not_well() -> None:
+    assert recovery(lambda _cell: []).seen()[1] == ["v: not looked at again"]
+
+
+def test_a_run_without_a_recovery_has_not_recovered(capsys: pytest.CaptureFixture[str]) -> None:
+    (again,) = matrix.recoveries(matrix.runs(PURGE), CELLS)
+    assert again.seen() == ("not there", ["there is no record of a recovery"])
+    matrix.show([], [again], 0)
+    assert "  matrix-v1-8-2-all, recovery: there is no record of a recovery" in capsys.readouterr().out.splitlines()
+
+
+def recovery(cells: t.Callable[[t.Any], list[dict[str, t.Any]]]) -> t.Any:
+    """Of a run for all volumes, whose task was snapshot."""
+    (again,) = matrix.recoveries(matrix.runs(PURGE), CELLS)
+    good = next(cell for cell in CELLS if (cell.task, cell.fault) == ("snapshot", "none"))
+    again.run.folder.mkdir(parents=True)
+    runs = [{"verdict": "pass", "cells": [{"volume": "v"}]}, {"verdict": "pass", "cells": cells(good)}]
+    (again.run.folder / "report.json").write_text(json.dumps({"runs": runs}))
+    return again

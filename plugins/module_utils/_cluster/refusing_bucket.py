@@ -77,7 +77,7 @@ class RefusingBucket:
             )
 
         try:
-            found = self._wait(answers, lambda all_of_them: all(all_of_them), "every probe's deletion refused")
+            found = self._wait(answers, all, "every probe's deletion refused")
         except WaitTimeout as error:
             raise Refused(
                 "it takes a policy that refuses deletions, and lets Longhorn's credentials delete all the same",

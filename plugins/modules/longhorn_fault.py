@@ -15,6 +15,9 @@ description:
   - Makes deletions of some volumes fail, each type in its own way, and undoes it.
   - A fault that has no effect on the release that is there is refused, with those that have one.
   - Whether the recurring job itself gets to see the failure depends on type and release; it is returned as RV(effects).
+  - When a fault goes that the job does not see, Longhorn still has to do what it could not do before. It tries again by
+    itself, from 1.8 on after a minute and then ever later, before that within the hour. With O(wait) it gets the time
+    of O(wait_timeout), and a warning tells what is not done by then.
   - M(longhorn.qa.longhorn_run) finds and reverts the faults of a run, also after a crash, except for
     O(type=object-lock).
 extends_documentation_fragment:

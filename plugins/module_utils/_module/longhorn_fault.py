@@ -9,16 +9,29 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    BadInput,
+    NotFound,
+    Refused,
+    WaitTimeout,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.refusing_bucket import RefusingBucket
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention, S3Store
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
+    SYSTEM,
+    Clock,
+    Progress,
+    Wanted,
+    done,
+    pending,
+    wait_for,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
@@ -90,6 +103,8 @@ def run(
     wish = _Wish(params, here, here.release, check_mode, clock)
     effects = _effects(wish)
     outcome = _TYPES[params["type"]](wish)
+    if outcome.actions and not (wish.present or check_mode):
+        outcome = replace(outcome, warnings=(*outcome.warnings, *_caught_up(wish, effects)))
     return {
         "changed": bool(outcome.actions),
         "actions": list(outcome.actions),
@@ -139,6 +154,49 @@ def _effects(wish: _Wish) -> dict[str, str]:
             advice="Choose another type.",
         )
     return {str(one): str(effect) for one, effect in found.items()}
+
+
+# -- what was refused before
+
+
+def _caught_up(wish: _Wish, effects: Mapping[str, str]) -> tuple[str, ...]:
+    """Longhorn tries again by itself what it was asked for and could not do, but in its own time; else a warning."""
+    late = [one for one, effect in effects.items() if effect == "asynchronous"]
+    if not (late and wish.volumes and wish.params["wait"]):
+        return ()
+    wanted = Wanted(
+        subject=f"deletions that were refused before, of {', '.join(wish.volumes)}",
+        expected="done by Longhorn itself",
+        timeout=float(wish.params["wait_timeout"]),
+    )
+    try:
+        wait_for(lambda: _terminating(wish, late), _none_left, wanted=wanted, clock=wish.clock)
+    except WaitTimeout as error:
+        return (
+            f"Longhorn has not done within {wanted.timeout:g} s what it was asked for and could not do before: "
+            f"{error.seen}. It goes on trying.",
+        )
+    return ()
+
+
+def _terminating(wish: _Wish, late: Iterable[str]) -> list[str]:
+    """Since 1.2 and 1.5 backups and snapshots are objects, which stay as long as what they stand for."""
+    here, shape = wish.here, wish.here.objects.shape
+    looks = [("backups", names.BACKUP_VOLUME_LABEL)] if shape.backup_objects and "backup-delete" in late else []
+    looks += [("snapshots", names.VOLUME_LABEL)] if shape.snapshot_objects and "snapshot-delete" in late else []
+    return [
+        f"{plural} {item['metadata']['name']}"
+        for plural, label in looks
+        for volume in wish.volumes
+        for item in here.client.list(
+            here.objects.kind(plural), namespace=here.namespace, labels=f"{label}={volume}"
+        ).items
+        if item["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _none_left(left: list[str]) -> Progress:
+    return pending(f"{', '.join(sorted(left))} still Terminating") if left else done("none is left")
 
 
 # -- the API server refuses
@@ -338,10 +396,10 @@ def _engine_image(wish: _Wish) -> Outcome:
     """Each volume gets the image that fails, or the default one again."""
     default = wish.here.objects.require_longhorn()
     image = wish.params["image"] if wish.present else default
-    done = [_moved(wish, volume, image) for volume in wish.volumes]
+    moved = [_moved(wish, volume, image) for volume in wish.volumes]
     return Outcome(
-        actions=tuple(action for one in done for action in one.actions),
-        warnings=tuple(warning for one in done for warning in one.warnings),
+        actions=tuple(action for one in moved for action in one.actions),
+        warnings=tuple(warning for one in moved for warning in one.warnings),
     )
 
 
@@ -369,8 +427,8 @@ def _default_engine_image(wish: _Wish) -> Outcome:
         given = {**wish.params, "state": "present", "default": True}
         return _of(longhorn_engine_image.run(given, check_mode=wish.check_mode, client=client, clock=clock))
     given = {**wish.params, "name": names.DEFAULT_ENGINE_IMAGE_SETTING, "state": "restored"}
-    done = longhorn_setting.run(given, check_mode=wish.check_mode, client=client, clock=clock)
-    outcome, default = _of(done), done["setting"]["value"]
+    restored = longhorn_setting.run(given, check_mode=wish.check_mode, client=client, clock=clock)
+    outcome, default = _of(restored), restored["setting"]["value"]
     if outcome.warnings or default != wish.params["image"]:
         return outcome
     return replace(

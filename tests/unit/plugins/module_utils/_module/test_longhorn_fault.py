@@ -263,8 +263,39 @@ def test_nor_does_it_when_it_is_to_let_pass_again(api: t.Any) -> None:
     assert not result["changed"] and "warnings" not in result
 
 
+def waits(api: t.Any, *deletions: list[str]) -> None:
+    """Backups of volume v that are Terminating, look after look."""
+    looks = [
+        {"metadata": {}, "items": [{"metadata": {"name": name, "deletionTimestamp": "x"}} for name in names]}
+        for names in deletions or ([],)
+    ]
+    api.on("GET /apis/longhorn.io/v1beta2/namespaces/longhorn-system/backups?labelSelector=backup-volume%3Dv", *looks)
+
+
+def test_longhorn_gets_the_time_to_do_what_was_refused(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v")]})
+    api.on(f"PUT {PROXY}", {})
+    waits(api, ["b-1", "b-2"], ["b-2"], [])
+    assert "warnings" not in run(api, "backup-store", deletions=["backup-delete"], state="absent")
+    assert 0 < api.clock.seconds < 30
+
+
+def test_what_longhorn_does_not_do_in_time_is_told(api: t.Any) -> None:
+    api.longhorn(shape="1.5")
+    api.on(f"GET {PROXY}", {"rules": [rule("v")]})
+    api.on(f"PUT {PROXY}", {})
+    waits(api, ["b-1"])
+    (warning,) = run(api, "backup-store", deletions=["backup-delete"], state="absent")["warnings"]
+    assert warning == (
+        "Longhorn has not done within 30 s what it was asked for and could not do before: backups b-1 still "
+        "Terminating (after 31 looks). It goes on trying."
+    )
+
+
 def test_what_the_proxy_refused_is_told_when_it_stops(api: t.Any) -> None:
     api.longhorn(shape="1.5")
+    waits(api)
     api.on(f"GET {PROXY}", {"rules": [rule("v", hits=2)]})
     api.on(f"PUT {PROXY}", {})
     result = run(api, "backup-store", deletions=["backup-delete"], state="absent")
@@ -289,6 +320,7 @@ def test_another_key_replaces_the_rule_of_that_volume_only(api: t.Any) -> None:
 
 def test_whatever_key_a_rule_has_it_is_taken_away(api: t.Any) -> None:
     api.longhorn(shape="1.5")
+    waits(api)
     api.on(f"GET {PROXY}", {"rules": [rule("v", key=store_rules.of_volume("v", "blocks/").key), rule("w")]})
     api.on(f"PUT {PROXY}", {})
     run(api, "backup-store", deletions=["backup-delete"], state="absent")
@@ -476,6 +508,8 @@ def test_in_check_mode_target_and_run_may_only_be_planned(api: t.Any, monkeypatc
 def test_a_bucket_forgets(api: t.Any, monkeypatch: pytest.MonkeyPatch, check_mode: bool) -> None:
     api.longhorn(shape="1.5")
     bucket = Bucket("v", "w")
+    if not check_mode:
+        waits(api)
     result = refusing(api, monkeypatch, bucket, state="absent", check_mode=check_mode)
     assert result["actions"] == ["let backups be deleted again in s3://bucket@region/"]
     assert bucket.volumes == (["v", "w"] if check_mode else [])

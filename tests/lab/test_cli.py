@@ -316,9 +316,9 @@ def test_the_command_and_the_procedure_know_the_same_words() -> None:
     role = yaml.safe_load((ROOT / "roles/best_effort_cleanup/meta/argument_specs.yml").read_text())
     options = role["argument_specs"]["main"]["options"]
     assert list(parser.TASKS) == options["best_effort_cleanup_tasks"]["choices"]
-    text = (ROOT / "plugins/modules/longhorn_fault.py").read_text()
+    text = (ROOT / "plugins/modules/longhorn_preflight.py").read_text()
     documented = yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
-    assert list(parser.FAULTS) == ["auto", *documented["options"]["type"]["choices"]]
+    assert list(parser.FAULTS) == documented["options"]["plan"]["suboptions"]["fault"]["choices"]
 
 
 def test_every_run_has_a_folder_of_its_own(labs: Labs, report: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -33,9 +33,9 @@ FAULTS = (
     "default-engine-image",
     "patched-engine-image",
     "backup-store",
+    "bucket-policy",
     "admission",
     "disable-snapshot-purge",
-    "object-lock",
 )
 _NONE = "none"
 _ERROR = 1

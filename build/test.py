@@ -110,7 +110,7 @@ STEPS: tuple[Step, ...] = (
 
 # Groups that spend most of their time waiting for a cluster, and the lane they wait in; all others are in lane 0. Lanes
 # run beside one another, the steps of each one after the other.
-LANES = {"lab": 1, "faults": 1, "integration": 2, "molecule": 2}
+LANES = {"lab": 1, "faults": 1, "molecule": 1, "integration": 2}
 
 
 def listing() -> str:

@@ -4,6 +4,7 @@
     build/integration.py                       all targets
     build/integration.py job_trigger ...       these
     build/integration.py --longhorn RELEASE    against a lab with this release only
+    build/integration.py --later               against labs with the further releases that targets name
     build/integration.py --kubeconfig FILE     against a cluster that is there already, the lab for instance
 
 A target is ``tests/integration/targets/<name>/tasks/main.yml``: it makes what it needs, and removes it
@@ -50,13 +51,14 @@ def lab_command(*arguments: str) -> int:
 
 @contextmanager
 def lab(release: str) -> Iterator[Path]:
-    lab_command("down", LAB)  # one that an earlier, killed run left behind
+    name = f"{LAB}-{release.replace('.', '-')}"
+    lab_command("down", name)  # one that an earlier, killed run left behind
     try:
-        if lab_command("up", LAB, "--longhorn", release, "--poll-scale", "0.2"):
+        if lab_command("up", name, "--longhorn", release, "--poll-scale", "0.2"):
             raise SystemExit("integration: the lab did not come up; its own words are above")
-        yield LABS / LAB / "kubeconfig"
+        yield LABS / name / "kubeconfig"
     finally:
-        lab_command("down", LAB)
+        lab_command("down", name)
 
 
 def run_target(name: str, *, kubeconfig: Path, release: str) -> Case:
@@ -83,11 +85,11 @@ def further_releases(name: str) -> list[str]:
     return path.read_text(encoding="utf-8").split() if path.is_file() else []
 
 
-def plan(chosen: list[str], *, release: str | None) -> dict[str, list[str]]:
+def plan(chosen: list[str], *, release: str | None, later: bool = False) -> dict[str, list[str]]:
     """The targets to run, by the release of the lab they run in."""
     if release:
         return {release: chosen}
-    planned = {OLDEST: chosen}
+    planned = {} if later else {OLDEST: chosen}
     for name in chosen:
         for further in further_releases(name):
             planned.setdefault(further, []).append(name)
@@ -109,7 +111,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--kubeconfig", type=Path)
-    parser.add_argument("--longhorn", metavar="RELEASE")
+    releases = parser.add_mutually_exclusive_group()
+    releases.add_argument("--longhorn", metavar="RELEASE")
+    releases.add_argument("--later", action="store_true")
     parser.add_argument("--junit-xml", type=Path)
     return parser.parse_args()
 
@@ -127,7 +131,7 @@ def main() -> int:
         release = args.longhorn or OLDEST
         cases = [run_target(name, kubeconfig=args.kubeconfig, release=release) for name in chosen]
     else:
-        for release, names in plan(chosen, release=args.longhorn).items():
+        for release, names in plan(chosen, release=args.longhorn, later=args.later).items():
             with lab(release) as kubeconfig:
                 cases += [run_target(name, kubeconfig=kubeconfig, release=release) for name in names]
     if args.junit_xml:

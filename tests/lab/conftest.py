@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import by_path
 
 from longhorn_qa_lab.bringup import Options
 from longhorn_qa_lab.lab import Running, running
@@ -32,18 +32,8 @@ def lab(lab_root: str) -> Iterator[Running]:
         yield started
 
 
-def _bench() -> t.Any:
-    place = Path(__file__).with_name("manager_bench.py")
-    spec = importlib.util.spec_from_file_location("manager_bench", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def manager_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., t.Any]:
     """The manager of a release with its controllers, on a cluster and a store in memory."""
-    bench = _bench().Bench
+    bench = by_path.load(Path(__file__).with_name("manager_bench.py"), "lab_manager_bench").Bench
     return lambda release, *volumes: bench(tmp_path, release, monkeypatch, volumes or ("vol",))

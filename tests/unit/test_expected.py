@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from tests import by_path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CHECKS
 
@@ -21,11 +21,7 @@ TABLES: dict[str, t.Any] = {
 
 
 def differences(scenario: str, report: dict[str, t.Any]) -> list[str]:
-    spec = importlib.util.spec_from_file_location("compare", FOLDER / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = by_path.load(FOLDER / "compare.py", "expected_compare")
     return t.cast(list[str], module.differences(scenario, report))
 
 

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
+from tests import by_path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults
@@ -26,17 +25,7 @@ entries:
 """
 
 
-def _module() -> t.Any:
-    spec = importlib.util.spec_from_file_location("expected_matrix", FOLDER / "matrix.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["expected_matrix"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-matrix = _module()
+matrix = by_path.load(FOLDER / "matrix.py", "expected_matrix")
 CELLS = matrix.load()
 
 

@@ -3,29 +3,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from tests import by_path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _module() -> t.Any:
-    spec = importlib.util.spec_from_file_location("build_matrix", ROOT / "build/matrix.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_matrix"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-matrix = _module()
+matrix = by_path.load(ROOT / "build/matrix.py", "build_matrix")
 CELLS = [cell for cell in matrix.expected("matrix").load() if cell.release == "v1.8.2"]
 PURGE = [cell for cell in CELLS if cell.fault_type == matrix.FOR_ALL]
 FAKE = "#!/bin/sh\nmkdir -p {folder}\nprintf '{report}' > {folder}/report.json\nexit {status}\n"

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import typing as t
 from functools import cache
 from pathlib import Path
 
 import pytest
+from tests import by_path
 from tests.unit.plugins.module_utils._judge import made
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement, Judgement, judge
@@ -18,17 +17,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases imp
 FOLDER = Path(__file__).parents[4] / "expected"
 
 
-def _table() -> t.Any:
-    spec = importlib.util.spec_from_file_location("expected_matrix", FOLDER / "matrix.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["expected_matrix"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CELLS = [cell for cell in _table().load() if not cell.impossible]
+CELLS = [cell for cell in by_path.load(FOLDER / "matrix.py", "expected_matrix").load() if not cell.impossible]
 
 
 def judged(history: t.Any) -> Judgement:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import typing as t
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests import by_path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.expectation import expectation
@@ -19,17 +18,7 @@ FOLDER = Path(__file__).parents[4] / "expected"
 AGAIN = "is started again"
 
 
-def _table() -> t.Any:
-    spec = importlib.util.spec_from_file_location("expected_matrix", FOLDER / "matrix.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["expected_matrix"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-ROWS = [row for row in _table().load() if not row.impossible]
+ROWS = [row for row in by_path.load(FOLDER / "matrix.py", "expected_matrix").load() if not row.impossible]
 
 
 def cells(row: t.Any) -> list[Cell]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from tests.bench import peak
 from tests.bench.figure import Figure
 from tests.bench.generated import generated
 
@@ -107,8 +107,13 @@ def _measured(volumes: int) -> dict[str, object]:
     begun = time.process_time()
     verdict = judge(replace(history, records=records), profiles=profile, ticks=every_minute).verdict
     seconds = time.process_time() - begun - records.seconds
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"verdict": verdict, "records": records.made, "making": records.seconds, "seconds": seconds, "peak": peak}
+    return {
+        "verdict": verdict,
+        "records": records.made,
+        "making": records.seconds,
+        "seconds": seconds,
+        "peak": peak.mebibytes(),
+    }
 
 
 if __name__ == "__main__":

@@ -233,18 +233,13 @@ def job(document: JsonObject) -> JobFact:
     conditions = {text(item, "type"): item for item in items(status, "conditions") if text(item, "status") == "True"}
     failed = conditions.get("Failed")
     complete = conditions.get("Complete")
-    ended = moment(status, "completionTime") or moment(failed or complete or {}, "lastTransitionTime")
-    return JobFact(
-        meta=meta_of(document, named_often=True),
-        by_hand=TRIGGERED_LABEL in labels
-        or TRIGGERED_LABEL in annotations
-        or annotations.get(MANUAL_ANNOTATION) == "manual",
-        complete=complete is not None,
-        failed=failed is not None,
-        reason=text(failed or {}, "reason"),
-        started=moment(status, "startTime"),
-        ended=ended,
-    )
+    reason = text(failed, "reason") if failed else ""
+    started = moment(status, "startTime")
+    ended = moment(status, "completionTime") or moment(failed or complete or _NOTHING, "lastTransitionTime")
+    by_hand = TRIGGERED_LABEL in labels or TRIGGERED_LABEL in annotations
+    by_hand = by_hand or annotations.get(MANUAL_ANNOTATION) == "manual"
+    meta = meta_of(document, named_often=True)
+    return JobFact(meta, by_hand, complete is not None, failed is not None, reason, started, ended)
 
 
 def pod(document: JsonObject) -> PodFact:
@@ -255,60 +250,41 @@ def pod(document: JsonObject) -> PodFact:
         run = _run(attempt, state)
         if run is not None and attempt >= 0:
             runs.append(run)
-    return PodFact(
-        meta=meta_of(document),
-        container=text(container, "name") or text(_first(mapping(document, "spec"), "containers"), "name"),
-        restarts=restarts,
-        runs=tuple(runs),
-    )
+    name = text(container, "name") or text(_first(mapping(document, "spec"), "containers"), "name")
+    return PodFact(meta_of(document), name, restarts, tuple(runs))
 
 
 def event(document: JsonObject) -> EventFact:
     """An Event of either API; events.k8s.io names the same things differently and counts in a series."""
     involved = mapping(document, "involvedObject") or mapping(document, "regarding")
     series = mapping(document, "series")
+    kind, name, uid = intern(text(involved, "kind")), intern(text(involved, "name")), intern(text(involved, "uid"))
+    reason = intern(text(document, "reason"))
+    message = text(document, "message") or text(document, "note")
     source = text(mapping(document, "source"), "component") or text(mapping(document, "deprecatedSource"), "component")
+    source = intern(source or text(document, "reportingComponent") or text(document, "reportingController"))
     count = number(series, "count") or number(document, "count") or number(document, "deprecatedCount") or 1
-    return EventFact(
-        meta=meta_of(document),
-        kind=intern(text(involved, "kind")),
-        name=intern(text(involved, "name")),
-        uid=intern(text(involved, "uid")),
-        reason=intern(text(document, "reason")),
-        message=text(document, "message") or text(document, "note"),
-        source=intern(source or text(document, "reportingComponent") or text(document, "reportingController")),
-        occurrences=count,
-        last_seen=moment(series, "lastObservedTime")
-        or moment(document, "lastTimestamp")
-        or moment(document, "deprecatedLastTimestamp")
-        or moment(document, "eventTime"),
-    )
+    last_seen = moment(series, "lastObservedTime") or moment(document, "lastTimestamp")
+    last_seen = last_seen or moment(document, "deprecatedLastTimestamp") or moment(document, "eventTime")
+    return EventFact(meta_of(document), kind, name, uid, reason, message, source, count, last_seen)
 
 
 def engine(document: JsonObject) -> EngineFact:
     spec, status = mapping(document, "spec"), mapping(document, "status")
-    snapshots = status.get("snapshots")
     volume = text(spec, "volumeName") or text(mapping(mapping(document, "metadata"), "labels"), VOLUME_LABEL)
-    return EngineFact(
-        meta=meta_of(document, named_often=True),
-        volume=intern(volume),
-        known=isinstance(snapshots, Mapping),
-        snapshots=tuple(
-            _snapshot_fact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)
-            for name, entry in _entries(snapshots)
-            if name != "volume-head"
-        ),
-        backups=tuple(
-            BackupFact(
-                name=name,
-                snapshot=text(entry, "snapshotName"),
-                state=text(entry, "state"),
-                url=text(entry, "backupURL"),
-            )
-            for name, entry in _entries(status.get("backupStatus"))
-        ),
-        replicas=tuple(str(value) for value in mapping(status, "currentReplicaAddressMap").values()),
-    )
+    known = isinstance(status.get("snapshots"), dict)
+    snapshots = [
+        _snapshot_fact(name, text(mapping(entry, "labels"), JOB_LABEL), entry.get("removed") is True)
+        for name, entry in _entries(status, "snapshots")
+        if name != "volume-head"
+    ]
+    backups = [
+        BackupFact(name, text(entry, "snapshotName"), text(entry, "state"), text(entry, "backupURL"))
+        for name, entry in _entries(status, "backupStatus")
+    ]
+    replicas = tuple(str(value) for value in mapping(status, "currentReplicaAddressMap").values())
+    meta = meta_of(document, named_often=True)
+    return EngineFact(meta, intern(volume), known, tuple(snapshots), tuple(backups), replicas)
 
 
 @lru_cache(maxsize=4096)  # an engine shows all its snapshots again in each of its versions
@@ -367,20 +343,14 @@ def _job_of(spec: Mapping[str, t.Any], status: Mapping[str, t.Any]) -> str:
 
 def mapping(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
     value = document.get(key)
-    # nearly always a dict, and this is much faster to ask than the question below
-    if type(value) is dict:  # pylint: disable=unidiomatic-typecheck
-        return value
-    if value is None:
-        return _NOTHING
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else _NOTHING
 
 
 def items(document: Mapping[str, t.Any], key: str) -> list[Mapping[str, t.Any]]:
     value = document.get(key)
     if not value or not isinstance(value, list):
         return []
-    # pylint: disable-next=unidiomatic-typecheck
-    return [item for item in value if type(item) is dict or isinstance(item, Mapping)]
+    return [item for item in value if isinstance(item, dict)]
 
 
 def _first(document: Mapping[str, t.Any], key: str) -> Mapping[str, t.Any]:
@@ -398,13 +368,12 @@ def number(document: Mapping[str, t.Any], key: str) -> int | None:
 
 
 def moment(document: Mapping[str, t.Any], key: str) -> datetime | None:
-    return parse_time(text(document, key))
+    value = document.get(key)
+    return parse_time(value) if value and isinstance(value, str) else None
 
 
-def _entries(value: t.Any) -> list[tuple[str, Mapping[str, t.Any]]]:
-    if not isinstance(value, Mapping):
-        return []
-    return [(str(name), entry) for name, entry in value.items() if isinstance(entry, Mapping)]
+def _entries(document: Mapping[str, t.Any], key: str) -> list[tuple[str, Mapping[str, t.Any]]]:
+    return [(str(name), entry) for name, entry in mapping(document, key).items() if isinstance(entry, dict)]
 
 
 def _run(attempt: int, state: Mapping[str, t.Any]) -> ContainerRun | None:

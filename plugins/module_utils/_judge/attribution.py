@@ -206,7 +206,7 @@ def _first_added(case: Case) -> int:
 
 def _by_order(case: Case, kind: ArtefactKind, name: str, sighting: _Sighting) -> Artefact:
     """The last Job added before the engine showed it; one that still ran at the look before that stays possible."""
-    if case.lacks("jobs"):  # when a Job was added is not known, nor which others there were
+    if case.jobs_unseen:  # when a Job was added is not known, nor which others there were
         everyone = tuple(item.position for item in case.invocations)
         artefact = Artefact(kind, name, None, everyone, snapshot=sighting.snapshot, maybe_older=True)
         artefact.sources.add("api")

@@ -116,6 +116,11 @@ class Case:
         ends = (item.seen.last.ended or _LONG_AGO for item in self.invocations)
         return list(itertools.accumulate(ends, max))
 
+    @cached_property
+    def jobs_unseen(self) -> bool:
+        """Whether there may have been Jobs that nobody saw."""
+        return bool(self.lacks("jobs"))
+
     def forget(self) -> None:
         """Its Jobs, with their pods and logs, are let go of: no other cell is going to ask for them."""
         self.index.jobs.pop(self.cell.cronjob, None)

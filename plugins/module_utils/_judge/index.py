@@ -177,8 +177,13 @@ def build(history: model.History) -> Index:
     """Arrange a history's records."""
     index = Index(history=history, subjects=model.Subjects(release=""), origin="recorder")
     collector = _Collector(index=index)
-    for record in history.records:
-        collector.take(record)
+    for number, record in enumerate(history.records, start=1):
+        if record.number != number and not index.hole:
+            index.hole = f"record {number} is missing: the next one is {record.number}"
+        take = collector.taken.get(type(record))
+        if take is not None:
+            take(collector, record)
+        index.records = number
     collector.finish()
     return index
 
@@ -197,15 +202,6 @@ class _Collector:
     closed_logs: dict[str, model.Log] = field(default_factory=dict)
     by_stream: set[str] = field(default_factory=set)
     names: dict[str, str] = field(default_factory=dict)  # of snapshots and backups, to their volumes
-
-    def take(self, record: model.Record) -> None:
-        index = self.index
-        index.records += 1
-        if record.number != index.records and not index.hole:
-            index.hole = f"record {index.records} is missing: the next one is {record.number}"
-        take = self.taken.get(type(record))
-        if take is not None:
-            take(self, record)
 
     def _start(self, record: model.Start) -> None:
         self.starts.append(record)
@@ -246,7 +242,7 @@ class _Collector:
         if lift is None:
             return
         try:
-            lift(self, record)
+            self._stamp(lift(self, record))
         except objects.ObjectError as error:
             gap = model.Gap(
                 number=record.number, at=record.at, kind=record.kind, reason=f"record {record.number}: {error}"
@@ -262,74 +258,79 @@ class _Collector:
         if moment is not None and not (clock and meta.version >= clock[-1][0] and moment <= clock[-1][1]):
             clock.append((meta.version, moment))
 
-    def _cronjob(self, record: model.ObjectSeen) -> None:
+    def _cronjob(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.cronjob(record.object)
-        seen = self.cronjob_by_uid.get(fact.meta.uid)
+        meta = fact.meta
+        seen = self.cronjob_by_uid.get(meta.uid)
         if seen is None:
             seen = CronJobSeen(first=fact, last=fact, listed=record.via == "list", added_record=record.number)
-            self.cronjob_by_uid[fact.meta.uid] = seen
+            self.cronjob_by_uid[meta.uid] = seen
         seen.states.append(fact)
-        if fact.meta.version < seen.first.meta.version:
+        if meta.version < seen.first.meta.version:
             seen.first = fact
-        if fact.meta.version >= seen.last.meta.version:
+        if meta.version >= seen.last.meta.version:
             seen.last = fact
         if record.change == "DELETED":
-            seen.deleted = fact.meta.version
-        self._stamp(fact.meta)
+            seen.deleted = meta.version
+        return meta
 
-    def _job(self, record: model.ObjectSeen) -> None:
+    def _job(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.job(record.object)
-        seen = self.job_by_uid.get(fact.meta.uid)
+        meta = fact.meta
+        seen = self.job_by_uid.get(meta.uid)
         if seen is None:
             listed = record.via == "list"
-            seen = JobSeen(first=fact, last=fact, listed=listed, added=fact.meta.version, added_record=record.number)
-            self.job_by_uid[fact.meta.uid] = seen
-        if fact.meta.version < seen.added:
-            seen.first, seen.added = fact, fact.meta.version
-        if fact.meta.version >= seen.last.meta.version:
+            seen = JobSeen(first=fact, last=fact, listed=listed, added=meta.version, added_record=record.number)
+            self.job_by_uid[meta.uid] = seen
+        if meta.version < seen.added:
+            seen.first, seen.added = fact, meta.version
+        if meta.version >= seen.last.meta.version:
             seen.last = fact
-        if fact.over and (seen.over is None or fact.meta.version < seen.over):
-            seen.over, seen.over_record = fact.meta.version, record.number
+        if fact.over and (seen.over is None or meta.version < seen.over):
+            seen.over, seen.over_record = meta.version, record.number
         if record.change == "DELETED":
-            seen.deleted = fact.meta.version
-        self._stamp(fact.meta)
+            seen.deleted = meta.version
+        return meta
 
-    def _pod(self, record: model.ObjectSeen) -> None:
+    def _pod(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.pod(record.object)
-        seen = self.pod_by_uid.get(fact.meta.uid)
+        meta = fact.meta
+        seen = self.pod_by_uid.get(meta.uid)
         if seen is None:
-            seen = self.pod_by_uid[fact.meta.uid] = PodSeen(fact.meta)
-        if fact.meta.version < seen.meta.version:
-            seen.meta = fact.meta
+            seen = self.pod_by_uid[meta.uid] = PodSeen(meta)
+        if meta.version < seen.meta.version:
+            seen.meta = meta
         seen.restarts = max(seen.restarts, fact.restarts)
-        seen.version = max(seen.version, fact.meta.version)
+        seen.version = max(seen.version, meta.version)
         for run in fact.runs:
             before = seen.run(run.attempt)
             if before is None or before.finished is None:
                 seen.runs = (*(other for other in seen.runs if other is not before), run)
-        self._stamp(fact.meta)
+        return meta
 
-    def _event(self, record: model.ObjectSeen) -> None:
+    def _event(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.event(record.object)
-        before = self.event_by_uid.get(fact.meta.uid)
-        if record.change != "DELETED" and (before is None or before.meta.version <= fact.meta.version):
-            self.event_by_uid[fact.meta.uid] = fact
-        self._stamp(fact.meta)
+        meta = fact.meta
+        before = self.event_by_uid.get(meta.uid)
+        if record.change != "DELETED" and (before is None or before.meta.version <= meta.version):
+            self.event_by_uid[meta.uid] = fact
+        return meta
 
-    def _engine(self, record: model.ObjectSeen) -> None:
+    def _engine(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.engine(record.object)
+        meta = fact.meta
         if record.change != "DELETED":
             self.engine_facts.append(fact)
-        self._stamp(fact.meta)
+        return meta
 
-    def _recurring_job(self, record: model.ObjectSeen) -> None:
+    def _recurring_job(self, record: model.ObjectSeen) -> objects.Meta:
         fact = objects.recurring_job(record.object)
         if fact.executions is not None and record.change != "DELETED":
             self.index.executions.setdefault(fact.meta.name, []).append((fact.meta.version, fact.executions))
-        self._stamp(fact.meta)
+        return fact.meta
 
-    def _artefact(self, record: model.ObjectSeen) -> None:
-        self._stamp(self.index.lives.take(record).meta)
+    def _artefact(self, record: model.ObjectSeen) -> objects.Meta:
+        return self.index.lives.take(record).meta
 
     def finish(self) -> None:
         """Everything that needs all records to have been seen. What is arranged is let go of: memory is highest now."""
@@ -408,7 +409,7 @@ class _Collector:
         model.ObjectSeen: _object, model.Log: _log_seen, model.Start: _start, model.Store: _store, model.Gap: _gap,
         model.ListDone: _list_done, model.Clock: _clock, model.End: _end,
     }  # fmt: skip
-    lifted: t.ClassVar[Mapping[str, Callable[[_Collector, model.ObjectSeen], None]]] = {
+    lifted: t.ClassVar[Mapping[str, Callable[[_Collector, model.ObjectSeen], objects.Meta]]] = {
         "cronjobs": _cronjob, "jobs": _job, "pods": _pod, "events": _event, "engines": _engine,
         "recurringjobs": _recurring_job, **dict.fromkeys(KINDS, _artefact),
     }  # fmt: skip

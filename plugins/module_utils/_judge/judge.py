@@ -135,7 +135,9 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         if before:
+            gc.freeze()  # and unfrozen, what was made is old at once: young, all of it would be looked through now
             gc.enable()
+            gc.unfreeze()
 
 
 def _facts(history: model.History) -> index.Index | Judgement:

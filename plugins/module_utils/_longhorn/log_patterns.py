@@ -18,12 +18,13 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.model import 
 
 Source = t.Literal["job", "manager", "engine-manager"]
 
-VOLUME_FIELDS = ("volumeName", "volume")  # of the lines of a job that works on several volumes  (4.9, 4.10)
-
 
 def volume_of(line: Line) -> str:
-    """The volume that a line's own fields say it is about; empty when they say nothing."""
-    return next((name for key in VOLUME_FIELDS if (name := line.get(key))), "")
+    """The volume that a line's own fields say it is about, as those of a job of several do; empty when none does.
+
+    The names of the fields are of 4.9 and 4.10.
+    """
+    return line.get("volumeName") or line.get("volume") or ""
 
 
 @lru_cache(maxsize=8192)

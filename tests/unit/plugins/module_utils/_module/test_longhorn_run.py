@@ -23,7 +23,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
-from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run, run_journal
+from ansible_collections.longhorn.qa.plugins.module_utils._module import longhorn_run, run_journal, run_take_down
 
 LONGHORN, STORE, RUN = "longhorn-system", "longhorn-qa-store-a1", "a1"
 PROXY = f"{STORE}-proxy"
@@ -669,7 +669,7 @@ class Told:
     def __init__(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.refuses = True
-        monkeypatch.setattr(longhorn_run, "RefusingBucket", self._bucket)
+        monkeypatch.setattr(run_take_down, "RefusingBucket", self._bucket)
         place = {"target": "s3://b@r/", "secret": "owner", "namespace": "elsewhere", "endpoint": "", "service": ""}
         run_journal.note(t.cast(t.Any, cluster), LONGHORN, RUN, lambda journal: journal.with_store(place))
 

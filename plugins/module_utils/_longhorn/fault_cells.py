@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Fault, FaultType, Task
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names, tasks, versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import faults, names, recurring_job, tasks, versions
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import SHORT, TASKS, CellError
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.faults import Effect
 
@@ -161,7 +161,8 @@ def _with_job(wish: Wish, cell: Cell, number: int) -> list[Cell]:
 
 
 def _refuse_bad(wish: Wish) -> None:
-    problems = names.run_id_problems(wish.run_id) + names.retain_problems(wish.retain)
+    largest = recurring_job.limits(wish.release).largest_retain
+    problems = names.run_id_problems(wish.run_id) + names.retain_problems(wish.retain, largest=largest)
     for what, given, known in (("task", wish.tasks, TASKS), ("effect", wish.effects, EFFECTS)):
         problems += [f"no {what} is given; known are {', '.join(known)}"] if not given else []
         problems += [f"{what} {one!r} is unknown; known are {', '.join(known)}" for one in given if one not in known]

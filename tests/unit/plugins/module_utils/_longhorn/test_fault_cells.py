@@ -139,3 +139,18 @@ def test_a_build_that_refuses_inside_is_used_where_only_that_helps() -> None:
 def test_bad_wishes_are_refused(wish: dict[str, t.Any], words: str) -> None:
     with pytest.raises(CellError, match=words):
         plan("v1.8.2", **wish)
+
+
+@pytest.mark.parametrize(
+    ("release", "largest"),
+    [
+        pytest.param("v1.1.3", 50, id="1.1"),
+        pytest.param("v1.4.1", 50, id="1.4.1"),
+        pytest.param("v1.4.4", 100, id="1.4.4"),
+        pytest.param("v1.8.2", 250, id="1.8"),
+    ],
+)
+def test_a_job_keeps_as_many_as_its_release_lets_it(release: str, largest: int) -> None:
+    assert plan(release, effects=["none"], retain=largest).cells[0].retain == largest
+    with pytest.raises(CellError, match=f"more than the {largest} snapshots"):
+        plan(release, effects=["none"], retain=largest + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the role best_effort_cleanup mean the same as text (-e NAME=VALUE) and as the types they are."""
+"""Options of the roles mean the same as text (-e NAME=VALUE) and as the types they are."""
 
 from __future__ import annotations
 
@@ -30,12 +30,25 @@ PLAY = f"""
 """
 
 
-def seen(folder: Path, options: list[str]) -> dict[str, t.Any]:
-    folder.mkdir()
-    (folder / "play.yml").write_text(PLAY)
+STORE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: longhorn.qa.backup_store
+"""
+
+
+def played(folder: Path, play: str, options: list[str]) -> subprocess.CompletedProcess[str]:
+    (folder / "play.yml").write_text(play)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / "play.yml")]
     command += [word for option in options for word in ("-e", option)]
-    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+
+
+def seen(folder: Path, options: list[str]) -> dict[str, t.Any]:
+    folder.mkdir()
+    done = played(folder, PLAY, options)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, t.Any] = json.loads((folder / "seen.json").read_text())
     return found
@@ -45,6 +58,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
+        "COLUMNS": "1000",
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_HOME": str(folder / "home"),
@@ -74,3 +88,14 @@ def test_text_means_the_same(tmp_path: Path, options: dict[str, t.Any]) -> None:
     assert typed["recovers"] is options.get("recovery", True)
     assert bool(typed["namespaces"]) is ("backup" in typed["tasks"])
     assert (typed["cron"] == "*/3 * * * *") is not typed["trigger"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "refused"), [pytest.param("true", True, id="wanted"), pytest.param("false", False, id="not wanted")]
+)
+def test_a_store_has_its_proxy_when_the_text_says_so(tmp_path: Path, proxy: str, refused: bool) -> None:
+    """With a proxy a store that exists needs its keys, which is the first thing that the role looks at."""
+    done = played(tmp_path, STORE, ["backup_store_url=s3://b@r/", f"backup_store_proxy={proxy}"])
+    said = done.stdout + done.stderr
+    assert ("backup_store_proxy needs a Secret" in said) is refused, said
+    assert ("Make the store Longhorn's backup target" in said) is not refused, said

@@ -41,6 +41,10 @@ attributes:
     support: none
     details: An existing history is never written over; the task fails.
 options:
+  longhorn_release:
+    description:
+      - Empty means that the image tag of the running manager decides. Where that is not C(vX.Y.Z), only what holds for
+        all releases is judged.
   history:
     description:
       - Folder to write the history into. It must not hold one yet.

@@ -38,6 +38,10 @@ attributes:
     support: none
     details: Every run records.
 options:
+  longhorn_release:
+    description:
+      - Empty means that the image tag of the running manager decides. Where that is not C(vX.Y.Z), only what holds for
+        all releases is judged.
   history:
     description:
       - Folder of the history, on the host that executes the module. It is made if needed.

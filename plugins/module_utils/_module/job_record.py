@@ -14,13 +14,15 @@ from datetime import timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter, open_for_writing
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Outcome, Plan, Recorder
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import release_of
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, readiness, store_options
 from ansible_collections.longhorn.qa.plugins.module_utils._module.play import Play
 
@@ -38,7 +40,7 @@ def run(
     client.require_namespace(plan.subjects.namespace)
     readiness.refuse_unready(client, plan.subjects, trigger=plan.trigger)
     store = store_options.source(params.get("store"), client=client, namespace=plan.subjects.namespace)
-    plan = replace(plan, later=_later(client))
+    plan = replace(plan, subjects=_with_release(client, plan.subjects), later=_later(client))
     watched = (*plan.kinds, "logs", *(("store",) if store else ()))
     with open_for_writing(params["history"], plan.subjects, kinds=watched, clock=clock) as writer:
         recorder = Recorder(client, writer, plan, clock, store=store)
@@ -86,6 +88,17 @@ def _refuse_twice(cells: tuple[model.Cell, ...]) -> None:
                 "two cells share it, and differ in job, task, cron or retain", subject=f"cronjob {cronjob}",
                 advice="Only volumes of one recurring job have a CronJob in common, and that since release 1.2.",
             )  # fmt: skip
+
+
+def _with_release(client: Client, subjects: model.Subjects) -> model.Subjects:
+    """The release that was stated, else the one that the manager's image names; none where there is no such image."""
+    if subjects.release:
+        return subjects
+    try:
+        image = LonghornObjects(client, subjects.namespace).manager_image()
+    except LonghornQAError:  # plain CronJobs can be recorded, too
+        return subjects
+    return replace(subjects, release=release_of(image))
 
 
 def _later(client: Client) -> tuple[Kind, ...]:

@@ -30,10 +30,12 @@ def params(folder: Path, **changed: t.Any) -> dict[str, t.Any]:
 
 
 class Cluster:
-    """Has one CronJob, or not, and perhaps its volume; nothing else may be asked for."""
+    """Has one CronJob, or not, and perhaps its volume and managers; nothing else may be asked for."""
 
-    def __init__(self, *cronjobs: str, suspended: bool = False, volume: t.Any = None) -> None:
-        self._cronjobs, self._suspended, self._volume = cronjobs, suspended, volume
+    def __init__(
+        self, *cronjobs: str, suspended: bool = False, volume: t.Any = None, managers: tuple[str, ...] = ()
+    ) -> None:
+        self._cronjobs, self._suspended, self._volume, self._managers = cronjobs, suspended, volume, managers
 
     def require_namespace(self, name: str) -> None:
         if name != "n":
@@ -45,7 +47,10 @@ class Cluster:
     def served(self, *candidates: kinds.Kind) -> kinds.Kind | None:
         return None if candidates in kinds.OBSERVED_LATER else candidates[-1]
 
-    def list(self, kind: kinds.Kind, *, namespace: str) -> Listing:
+    def list(self, kind: kinds.Kind, *, namespace: str, labels: str = "") -> Listing:
+        if kind == kinds.PODS:
+            assert labels == "app=longhorn-manager"
+            return Listing(tuple({"spec": {"containers": [{"image": image}]}} for image in self._managers), "1")
         if kind == kinds.VOLUMES:
             if isinstance(self._volume, Exception):
                 raise self._volume
@@ -167,6 +172,24 @@ def test_the_result_is_what_was_recorded(tmp_path: Path, monkeypatch: pytest.Mon
     }  # fmt: skip
     subjects = history_dir.read_history(tmp_path / "h").subjects
     assert (subjects.release, subjects.run_id, subjects.cells[0].faults) == ("2020-06", "a1b2c3", ("snapshot-delete",))
+
+
+@pytest.mark.parametrize(
+    ("managers", "stated", "release"),
+    [
+        pytest.param(("longhornio/longhorn-manager:v1.0.1",), "", "v1.0.1", id="by its tag"),
+        pytest.param(("longhornio/longhorn-manager:v1.0.1",), "2020-06", "2020-06", id="as stated"),
+        pytest.param(("mirror/longhorn-manager:custom",), "", "", id="a custom build"),
+        pytest.param(("a:v1.0.0", "a:v1.0.1"), "", "", id="in the middle of an upgrade"),
+        pytest.param((), "", "", id="no Longhorn"),
+    ],
+)
+def test_the_history_is_of_the_release_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, managers: tuple[str, ...], stated: str, release: str
+) -> None:
+    monkeypatch.setattr(Recorder, "run", lambda _self: Outcome("invocations", {"v": 3}))
+    run(tmp_path, Cluster("v-c-1-c", managers=managers), longhorn_release=stated)
+    assert history_dir.read_history(tmp_path / "h").subjects.release == release
 
 
 def test_a_recording_does_not_outlive_its_play(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ version_added: 0.1.0
 author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
-  - Looks once, and changes nothing. Lists CronJobs, Jobs, pods, events, and Longhorn's volumes and engines, reads the
-    logs that are still there, lists the backup store, and writes a history that M(longhorn.qa.job_report) judges.
+  - Looks once, and changes nothing. Lists CronJobs, Jobs, pods, events, Longhorn's volumes and engines, and recurring
+    jobs, snapshots and backups where they are objects, reads the logs that are still there, lists the backup store, and
+    writes a history that M(longhorn.qa.job_report) judges.
   - Each recurring job of a volume becomes a cell. No deletion is expected to fail or to succeed; what is judged is the
     contract, which is one artefact for each invocation and one invocation for each tick.
   - A cluster forgets, so a look back finds what went wrong and can never prove that nothing did. It never passes the

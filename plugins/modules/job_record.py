@@ -12,9 +12,10 @@ version_added: 0.1.0
 author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
-  - Watches the CronJobs, Jobs, pods and events of the given cells, and Longhorn's engines and volumes, follows logs of
-    every container run from its start, lists the backup store, and appends everything to a history on disk, until each
-    cell has had the wanted number of invocations or the deadline has come.
+  - Watches the CronJobs, Jobs, pods and events of the given cells, Longhorn's engines and volumes, and recurring jobs,
+    snapshots and backups where they are objects; follows logs of every container run from its start, lists the backup
+    store, and appends everything to a history on disk, until each cell has had the wanted number of invocations or the
+    deadline has come.
   - Only invocations that begin after the recording count; older Jobs are recorded as the baseline.
   - What could not be seen is recorded as a gap. The module decides nothing; judge the history with
     M(longhorn.qa.job_report).
@@ -73,6 +74,8 @@ options:
       - Identity of the run, for the history.
     type: str
     default: ""
+requirements:
+  - croniter >= 3 (Python library, on the host that executes the module)
 seealso:
   - module: longhorn.qa.job_report
   - module: longhorn.qa.job_trigger

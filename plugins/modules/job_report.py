@@ -16,7 +16,7 @@ description:
     writes the report as JSON, JUnit XML, text, HTML, Markdown and Prometheus metrics.
   - Talks to no cluster. The same history always gets the same verdicts, so a saved one can be rendered again any time.
   - Every file is written whole or not at all, into O(report_dir) itself and nowhere else.
-  - With two histories, the report also says what changed from the first to the second.
+  - With the histories of two runs, the report also says what changed from the first to the second.
 extends_documentation_fragment:
   - longhorn.qa.attributes.local
 attributes:
@@ -33,8 +33,8 @@ options:
   history:
     description:
       - Folders of the histories to judge. Several histories make one report, with the worst of their verdicts.
-      - Two histories are compared, the first as the one before. Their cells belong together by their volumes' names
-        without the run's own identifier.
+      - Two histories of different runs are compared, the first as the one before. Their cells belong together by their
+        volumes' names without the run's own identifier.
     type: list
     elements: path
     required: true
@@ -70,7 +70,7 @@ options:
     choices: [fail, inconclusive, broken]
     default: []
 requirements:
-  - croniter (Python library, on the host that executes the module)
+  - croniter >= 3 (Python library, on the host that executes the module)
 seealso:
   - module: longhorn.qa.job_record
   - module: longhorn.qa.job_import
@@ -159,7 +159,7 @@ checks:
       returned: success
       sample: ""
 changes:
-  description: With two histories, what differs between them; else empty.
+  description: With the histories of two runs, what differs between them; else empty.
   type: list
   elements: dict
   returned: when not in check mode

@@ -48,6 +48,8 @@ options:
         objects, from 1.2 on. It takes a ValidatingAdmissionPolicy where there is such a thing, and a ValidatingWebhook
         elsewhere.
       - With V(disable-snapshot-purge) it is Longhorn's setting of this name, from 1.5.4 on. This is for all volumes.
+        O(state=absent) sets it, and C(auto-cleanup-system-generated-snapshot), to Longhorn's default; what they were
+        before a run is put back when M(longhorn.qa.longhorn_run) takes it down.
       - With V(object-lock) the bucket keeps new objects for a day, whoever deletes them. Deleting succeeds all the
         same, so no failure is seen anywhere. This is for the whole bucket, which has to be made for it. It is refused
         for a bucket that has another such rule. M(longhorn.qa.longhorn_run) does not take it down; O(state=absent)

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - The longhorn.qa authors (@longhorn-qa)
 description:
-  - Returns the release, nodes, engine images, volumes, settings, recurring jobs and backups of a Longhorn, as far as
-    they are asked for.
+  - Returns the release, nodes, engine images, volumes, settings, recurring jobs, snapshots, backups and backup targets
+    of a Longhorn, as far as they are asked for.
   - Never fails because there is nothing; fails if it cannot look.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options

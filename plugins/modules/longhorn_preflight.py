@@ -24,6 +24,10 @@ extends_documentation_fragment:
   - longhorn.qa.attributes
   - longhorn.qa.attributes.info
 options:
+  run_id:
+    description:
+      - The name of the run. It is part of the names of the volumes that are planned, and a volume that is there already
+        has to carry it as its label C(longhorn.qa/run-id).
   cells:
     description:
       - The cells of the run, as the filter P(longhorn.qa.cells#filter) makes them.
@@ -155,6 +159,8 @@ options:
         matters when a cell's fault needs the proxy.
     type: bool
     default: true
+requirements:
+  - croniter >= 3 (Python library, on the host that executes the module)
 """
 
 EXAMPLES = r"""

@@ -118,6 +118,8 @@ options:
         V(default), whose jobs would otherwise run for them.
     type: str
     default: ""
+requirements:
+  - croniter >= 3 (Python library, on the host that executes the module)
 """
 
 EXAMPLES = r"""

@@ -103,7 +103,7 @@ EXAMPLES = r"""
     condition: status.conditions[?type=='Ready'].status | [0] == 'True'
     wait: false
 
-- name: No Job of the run has failed
+- name: No Job that was started by hand has failed
   longhorn.qa.object_assert:
     api_version: batch/v1
     kind: Job

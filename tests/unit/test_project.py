@@ -116,6 +116,12 @@ def test_a_module_is_named_in_the_readme(path: Path) -> None:
     assert path.stem in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_each_filter_is_named_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    filters = {path.stem for path in (ROOT / "plugins/filter").glob("*.yml")}
+    assert {name for name in filters if f"`{name}`" not in text} == set()
+
+
 def test_the_action_group_holds_exactly_the_modules_that_talk_to_a_cluster() -> None:
     group = read_yaml(ROOT / "meta/runtime.yml")["action_groups"]["longhorn"]
     assert {"metadata": {"extend_group": ["kubernetes.core.k8s"]}} in group
@@ -250,6 +256,15 @@ def declared_bound(package: str) -> str:
         pytest.param("boto3", ["module_utils/_cluster/store.py", "doc_fragments/store.py"], id="boto3"),
         pytest.param("kubernetes", ["module_utils/_cluster/client.py", "doc_fragments/common.py"], id="kubernetes"),
         pytest.param("urllib3", ["doc_fragments/common.py"], id="urllib3"),
+        pytest.param("jmespath", ["modules/object_assert.py", "module_utils/_module/conditions.py"], id="jmespath"),
+        pytest.param(
+            "croniter",
+            [
+                f"modules/{name}.py"
+                for name in ("job_record", "job_report", "longhorn_preflight", "longhorn_recurring_job")
+            ],
+            id="croniter",
+        ),
     ],
 )
 def test_documentation_and_messages_name_the_same_versions(package: str, places: list[str]) -> None:

@@ -240,7 +240,7 @@ def _says(found: t.Any, wanted: t.Any) -> bool:
 
 
 def _disable_snapshot_purge(wish: _Wish) -> Outcome:
-    """What was there before is in the run's journal; without one, the defaults are put back."""
+    """Without the fault Longhorn's defaults hold; what was there before is in the run's journal."""
     settings = wish.here.objects.settings()
     wanted = _PURGE_SETTINGS if wish.present else tuple((name, _opposite(on)) for name, on in reversed(_PURGE_SETTINGS))
     lacking = [name for name, _value in wanted if name not in settings]

@@ -33,7 +33,7 @@ SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive
 MAX_ROWS = 16  # of one lane: what overlaps more is drawn over, and the lane's name says how much
 MAX_FINDINGS = 20
 
-_SHORT = {**SIGNS, "inconclusive": "?"}  # where eleven columns stand side by side
+_SHORT = {**SIGNS, "inconclusive": "?"}  # where the columns of all checks stand side by side
 _WIDTH = 240  # characters of a finding
 
 _PART = 50  # rows of the table of checks

@@ -22,11 +22,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
     SYSTEM,
     Clock,
-    Progress,
     Wanted,
     terminal,
     timed_out,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress
 
 Check = Callable[[Sequence[Object]], Progress]
 

@@ -17,17 +17,10 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import 
     folder_of,
     refused,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
-    SYSTEM,
-    Clock,
-    Progress,
-    Wanted,
-    done,
-    pending,
-    wait_for,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock, Wanted, wait_for
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import bucket_policy
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.bucket_policy import Policy
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, pending
 
 _SECONDS, _INTERVAL = 30.0, 3.0  # until a policy holds everywhere in a large store
 _NOTHING = ("NoSuchBucketPolicy", "NoSuchBucket")  # a bucket that went took its policy with it

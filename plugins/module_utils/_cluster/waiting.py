@@ -22,6 +22,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     Unauthorized,
     WaitTimeout,
 )
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress
 
 T = t.TypeVar("T")
 
@@ -59,28 +60,6 @@ class SystemClock:
 
 
 SYSTEM = SystemClock()
-
-
-class Progress(t.NamedTuple):
-    """What every readiness predicate returns, never a bare bool."""
-
-    state: t.Literal["done", "pending", "failed"]
-    reason: str  # "state=attaching robustness=unknown"
-
-
-def done(reason: str = "") -> Progress:
-    """The wanted state is there."""
-    return Progress("done", reason)
-
-
-def pending(reason: str) -> Progress:
-    """Not yet."""
-    return Progress("pending", reason)
-
-
-def failed(reason: str) -> Progress:
-    """Never again: waiting longer is useless."""
-    return Progress("failed", reason)
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,7 @@ class Fixtures:
             interval=0.5,
             advice=advice,
         )
-        value: T = wait_for(read, t.cast(t.Any, check), wanted=wanted, clock=self._clock)
-        return value
+        return wait_for(read, check, wanted=wanted, clock=self._clock)
 
 
 @contextmanager

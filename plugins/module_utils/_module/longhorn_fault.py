@@ -23,18 +23,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.refusing_bucket import RefusingBucket
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Retention, S3Store
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
-    SYSTEM,
-    Clock,
-    Progress,
-    Wanted,
-    done,
-    pending,
-    wait_for,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock, Wanted, wait_for
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Fault, FaultType
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import admission, faults, names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.admission import Refusal
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, pending
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.store_rules import Rule
 from ansible_collections.longhorn.qa.plugins.module_utils._module import (
     longhorn_engine_image,

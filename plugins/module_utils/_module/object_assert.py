@@ -15,15 +15,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     NotAsExpected,
     NotFound,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
-    SYSTEM,
-    Clock,
-    Progress,
-    Wanted,
-    done,
-    failed,
-    pending,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock, Wanted
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 from ansible_collections.longhorn.qa.plugins.module_utils._module.conditions import Condition, Outcome
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import check_timeout
 

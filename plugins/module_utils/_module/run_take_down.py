@@ -25,17 +25,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import Kind
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.refusing_bucket import RefusingBucket
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import Location, S3Store
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
-    Clock,
-    Progress,
-    Wanted,
-    done,
-    pending,
-    wait_for,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Clock, Wanted, wait_for
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import backup_target, names, store_rules
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import journal as journals
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.journal import Journal
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, pending
 from ansible_collections.longhorn.qa.plugins.module_utils._module.run_place import Place
 
 # What a run makes in ordinary namespaces, by the order of removal; its journal is such an object too, and goes last.

@@ -9,15 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import (
-    Backoff,
-    Progress,
-    Wanted,
-    done,
-    failed,
-    pending,
-    wait_for,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Wanted, wait_for
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.progress import Progress, done, failed, pending
 
 Clock = t.Any
 WANTED = Wanted("Volume n/v", "state attached", timeout=10.0, interval=4.0)

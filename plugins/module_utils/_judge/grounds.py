@@ -17,6 +17,7 @@ _ADVICE = {
     "store": "Give the recorder access to the backup store, or add its listing to the dump.",
     "engine log": "Keep the log of every instance-manager-e pod: it has one line for each snapshot made.",
     "manager log": "Keep the logs of all longhorn-manager pods.",
+    "time zone": "Run the kube-controller-manager with TZ=UTC, or take a schedule that is the same in every hour.",
     "release": "State the release with longhorn_release.",
 }
 

@@ -7,7 +7,8 @@ something happened is the latest of them at that resourceVersion. When a recordi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,6 +19,9 @@ Ticks = Callable[[str, datetime, datetime], tuple[datetime, ...]]
 
 # A controller of the first kind looks every ten seconds; a busy one may be later.
 LATE = timedelta(seconds=30)
+
+_ZONES = timedelta(minutes=15)  # time zones are whole quarters of an hour apart, and none is farther from UTC than this
+_FARTHEST = timedelta(hours=14)
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,41 @@ class Schedule:
     uncertain: frozenset[datetime]  # so close to the end, or to a suspension, that the Job may just not have come yet
 
 
-def read_schedule(case: Case, ticks: Ticks) -> Schedule | str:
+@dataclass(frozen=True)
+class Untold:
+    """Why a schedule cannot be told, and which kind of evidence would tell it."""
+
+    reason: str
+    lacking: str = "cronjobs"
+
+
+def read_schedule(case: Case, ticks: Ticks) -> Schedule | Untold:
     """The schedule as far as it was recorded, or why it cannot be told."""
     if not case.cronjobs:
-        return f"CronJob {case.cell.cronjob} was not seen"
+        return Untold(f"CronJob {case.cell.cronjob} was not seen")
     expressions = {state.schedule for seen in case.cronjobs for state in seen.states}
     if len(expressions) != 1:
-        return f"the schedule changed during the run: {', '.join(sorted(expressions))}"
-    zones = {state.time_zone for seen in case.cronjobs for state in seen.states} - {"", "UTC", "Etc/UTC"}
-    if zones:
-        return f"the schedule is in time zone {zones.pop()}, which is not calculated here"
+        return Untold(f"the schedule changed during the run: {', '.join(sorted(expressions))}")
+    zones = {state.time_zone for seen in case.cronjobs for state in seen.states} - {""}
+    others = zones - {"UTC", "Etc/UTC"}
+    if others:
+        return Untold(f"the schedule is in time zone {others.pop()}, which is not calculated here")
     expression = expressions.pop()
     since, until = _since(case), _until(case)
     since = max((moment for moment in (since, *_baseline_ticks(case)) if moment is not None), default=None)
     own = [item.tick for item in case.invocations if item.tick is not None]
     if since is None or until is None:
-        return "from when to when the schedule ran is not known"
+        return Untold("from when to when the schedule ran is not known")
     try:
         due = tuple(tick for tick in ticks(expression, since, until) if since < tick <= until)
         low, high = min([since, *own]), max([until, *own])
         every = frozenset(ticks(expression, low - timedelta(seconds=1), high))
     except ValueError as error:
-        return f"the schedule {expression!r} cannot be read: {error}"
-    spans = _suspensions(case)
+        return Untold(f"the schedule {expression!r} cannot be read: {error}")
+    if not every.issuperset(own) and not zones and (shift := _shift(expression, own, ticks)):
+        told = f"the Jobs are of the times of {expression!r} in a time zone such as {shift} from UTC"
+        return Untold(f"{told}: the CronJob names none, so it is its controller's own, which is not known", "time zone")
+    spans = [*_suspensions(case), *_absences(case)]
     edges = [edge for span in spans for edge in span if edge is not None]
     awake = tuple(tick for tick in due if not _suspended(spans, tick))
     run = set(own)
@@ -124,6 +140,34 @@ def _suspensions(case: Case) -> list[tuple[datetime, datetime | None]]:
         if since is not None:
             spans.append((since, None))
     return spans
+
+
+def _absences(case: Case) -> list[tuple[datetime, datetime | None]]:
+    """From when to when there was no CronJob of this name, between one and the next."""
+    spans: list[tuple[datetime, datetime | None]] = []
+    for seen, later in itertools.pairwise(case.cronjobs):
+        since = case.index.server_time(seen.deleted) if seen.deleted is not None else None
+        if since is not None:
+            spans.append((since, later.first.meta.created or case.index.server_time(later.first.meta.version)))
+    return spans
+
+
+def _shift(expression: str, own: Sequence[datetime], ticks: Ticks) -> str:
+    """How far from UTC the clock is by which all Jobs' times are in the schedule; empty when no time zone's is.
+
+    A controller without a time zone stated goes by that of its own host.
+    """
+    try:
+        every = frozenset(ticks(expression, min(own) - _FARTHEST, max(own) + _FARTHEST))
+    except ValueError:
+        return ""
+    farthest = _FARTHEST // _ZONES
+    for step in sorted(
+        range(-farthest, farthest + 1), key=lambda step: (step % 4 != 0, abs(step))
+    ):  # whole hours first
+        if every.issuperset(tick + step * _ZONES for tick in own):
+            return f"{'+' if step > 0 else '-'}{abs(step) * _ZONES}"
+    return ""
 
 
 def _suspended(spans: Iterable[tuple[datetime, datetime | None]], tick: datetime) -> bool:

@@ -26,7 +26,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions impor
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import PodSeen, evidence_path
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks, read_schedule
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Ticks, Untold, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import Evidence
 from ansible_collections.longhorn.qa.plugins.module_utils._report.lifespans import Life, Lives
 
@@ -85,8 +85,8 @@ def of_case(case: Case, judged: CellJudgement, *, ticks: Ticks, lives: Lives) ->
 def _ticks(case: Case, made: Marks, ticks: Ticks) -> None:
     schedule = read_schedule(case, ticks)
     own = {item.tick: item for item in case.invocations if item.tick is not None}
-    if isinstance(schedule, str):
-        made.note = schedule
+    if isinstance(schedule, Untold):
+        made.note = schedule.reason
         made.marks += [_tick(moment, "ok", "tick", item.name) for moment, item in own.items()]
         return
     evidence = Evidence(f"cronjobs/{case.cell.cronjob}", f"resourceVersion {schedule.version}", schedule.expression)
@@ -327,15 +327,16 @@ def _event(event: EventFact) -> Mark:
 
 def _missing_events(case: Case, item: Invocation) -> list[Mark]:
     events = case.index.events.get(item.seen.first.meta.owner_uid, [])
-    spent = events_recorded.spent(events)
-    unseen = case.lacks("jobs", "events")
-    why = f"not seen: {unseen[0]}" if unseen else "lost: the budget of events was spent" if spent else "not recorded"
+    unseen = case.lacks("jobs", "events") or [text for text in [events_recorded.forgotten(case, item)] if text]
+    later = events_recorded.next_job(case, item)
     found = []
     for reason, moment in (("SuccessfulCreate", _began(item)), ("SawCompletedJob", _ended(case, item))):
         there = any(event.reason == reason and _names(event.message, item.name) for event in events)
         if there or moment is None:
             continue
-        state: State = "unknown" if unseen or spent else "bad"
+        lost = events_recorded.lost(events, reason, next_job=later)
+        why = f"lost: {lost}" if lost else f"not seen: {unseen[0]}" if unseen else "not recorded"
+        state: State = "unknown" if unseen or lost else "bad"
         found.append(
             Mark(
                 "events", "missing event", state, f"expected CronJob event {reason}", moment, moment,

@@ -10,7 +10,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate impor
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.counts import count, made_kinds, surplus
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.deletions import log_problems
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.lives import ArtefactKind
-from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Schedule, Ticks, read_schedule
+from ansible_collections.longhorn.qa.plugins.module_utils._judge.schedule import Schedule, Ticks, Untold, read_schedule
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import (
     CheckVerdict,
     Evidence,
@@ -31,8 +31,8 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
     grounds.require_watched(finding, case, "jobs", "cronjobs")
     grounds.require_invocations(finding, case)
     schedule = read_schedule(case, ticks)
-    if isinstance(schedule, str):
-        finding.unclear(schedule, advice=grounds.advice_for("cronjobs"))
+    if isinstance(schedule, Untold):
+        finding.unclear(schedule.reason, advice=grounds.advice_for(schedule.lacking))
     elif not schedule.due and not by_schedule:
         if not finding.unknown:
             return not_applicable(ID, case.cell.volume, "no tick was due; Jobs made by hand are outside the schedule")

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import TRIGGERED, finished
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.trigger import finished
+from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import parse_time
 
@@ -65,9 +66,8 @@ def tick_of(job: Document, cronjob: str) -> datetime | None:
 def volume_of(document: Document) -> str:
     """The volume that an engine, a snapshot or a backup is of."""
     spec, labels = document.get("spec") or {}, metadata(document).get("labels") or {}
-    return str(
-        spec.get("volumeName") or spec.get("volume") or labels.get("longhornvolume") or labels.get("backup-volume", "")
-    )
+    labelled = labels.get(objects.VOLUME_LABEL) or labels.get(objects.BACKUP_VOLUME_LABEL, "")
+    return str(spec.get("volumeName") or spec.get("volume") or labelled)
 
 
 class Ours:
@@ -145,7 +145,7 @@ class Tracker:
                 counts = not baseline and (tick is None or tick >= self.started)
                 # The CronJob controller does not take up Jobs made by hand, so nothing will tell of them.
                 name = str(metadata(document).get("name", ""))
-                told = name in self._told or TRIGGERED in (metadata(document).get("labels") or {})
+                told = name in self._told or objects.TRIGGERED_LABEL in (metadata(document).get("labels") or {})
                 known = Invocation(uid, name, cronjob, counts, told=told, pods=self._pods.setdefault(name, set()))
                 self.invocations[uid] = known
             if known.over_since is None and (deleted or finished(document)):

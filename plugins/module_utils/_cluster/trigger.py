@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, Object
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Conflict, NotFound, Refused
+from ansible_collections.longhorn.qa.plugins.module_utils._history.objects import MANUAL_ANNOTATION, TRIGGERED_LABEL
 
-TRIGGERED = "longhorn.qa/triggered"
-_INSTANTIATE = "cronjob.kubernetes.io/instantiate"
 _LONGEST_NAME = 63
 
 
@@ -51,7 +50,7 @@ def cronjob_named(client: Client, name: str, *, namespace: str) -> Object:
 
 
 def _ours(job: Object, owner: Object) -> Object:
-    if owned_by(job, owner["metadata"]["uid"]) and TRIGGERED in (job["metadata"].get("labels") or {}):
+    if owned_by(job, owner["metadata"]["uid"]) and TRIGGERED_LABEL in (job["metadata"].get("labels") or {}):
         return job
     raise Conflict(
         "a Job of this name exists, and it was not made by this module from this CronJob",
@@ -108,8 +107,8 @@ def job_of(cronjob: Mapping[str, t.Any], *, name: str) -> Object:
         "kind": "Job",
         "metadata": {
             "name": name,
-            "labels": {**(of_template.get("labels") or {}), TRIGGERED: "true"},
-            "annotations": {**(of_template.get("annotations") or {}), _INSTANTIATE: "manual"},
+            "labels": {**(of_template.get("labels") or {}), TRIGGERED_LABEL: "true"},
+            "annotations": {**(of_template.get("annotations") or {}), MANUAL_ANNOTATION: "manual"},
             "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}],
         },
         "spec": template["spec"],

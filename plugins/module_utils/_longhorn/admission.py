@@ -19,8 +19,8 @@ NOBODY = "longhorn-qa-refuses"  # the Service that does not exist, and the begin
 _SECONDS = 1  # there is nobody to wait for
 # What is deleted, and the label that says of which volume it is.  (facts 1.9)
 _OBJECTS: t.Mapping[Fault, tuple[str, str]] = {
-    "snapshot-delete": ("snapshots", "longhornvolume"),
-    "backup-delete": ("backups", "backup-volume"),
+    "snapshot-delete": ("snapshots", names.VOLUME_LABEL),
+    "backup-delete": ("backups", names.BACKUP_VOLUME_LABEL),
 }
 
 Object = dict[str, t.Any]

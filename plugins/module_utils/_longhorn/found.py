@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, StoredBackup, Task
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.recurring_job_object import (
+    ENABLED,
+    group_label,
+    job_label,
+)
 
-_JOB_LABEL = "RecurringJob"
 _TASKS: Mapping[str, Task] = {task: task for task in t.get_args(Task)}
-_ENABLED = "enabled"
-_BY_JOB, _BY_GROUP = "recurring-job.longhorn.io/", "recurring-job-group.longhorn.io/"
 
 Documents = Iterable[Mapping[str, t.Any]]
 
@@ -40,7 +42,7 @@ def cells_of_backups(backups: Iterable[StoredBackup], *, known: Iterable[Cell]) 
     When it ran is in no backup, so such a cell has no schedule.
     """
     taken = {(cell.volume, cell.job) for cell in known}
-    found = {(backup.volume, backup.labels.get(_JOB_LABEL, "")) for backup in backups}
+    found = {(backup.volume, backup.labels.get(objects.JOB_LABEL, "")) for backup in backups}
     return tuple(
         Cell(volume=volume, task="backup", job=job, cronjob=names.cronjob_name(volume, job))
         for volume, job in sorted(found - taken)
@@ -75,8 +77,8 @@ def _of_recurring_job(job: Mapping[str, t.Any], volume: Mapping[str, t.Any]) -> 
     name, task = objects.text(objects.mapping(job, "metadata"), "name"), _TASKS.get(objects.text(spec, "task"))
     labels = objects.mapping(metadata, "labels")
     groups = [group for group in spec.get("groups") or () if isinstance(group, str)]
-    keys = [_BY_JOB + name, *(_BY_GROUP + group for group in groups)]
-    if task is None or not any(labels.get(key) == _ENABLED for key in keys):
+    keys = [job_label(name), *map(group_label, groups)]
+    if task is None or not any(labels.get(key) == ENABLED for key in keys):
         return []
     wanted = objects.mapping(volume, "spec")
     retain = spec.get("retain")

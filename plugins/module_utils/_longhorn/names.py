@@ -10,9 +10,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from ansible_collections.longhorn.qa.plugins.module_utils._history import objects
+
 RUN_ID_LABEL = "longhorn.qa/run-id"
-VOLUME_LABEL = "longhornvolume"  # of engines, replicas, snapshots, and CronJobs up to release 1.1
-BACKUP_VOLUME_LABEL = "backup-volume"  # of backups, since 1.2
+VOLUME_LABEL = objects.VOLUME_LABEL  # of engines, replicas, snapshots, and CronJobs up to release 1.1
+BACKUP_VOLUME_LABEL = objects.BACKUP_VOLUME_LABEL  # of backups, since 1.2
 DEFAULT_ENGINE_IMAGE_SETTING = "default-engine-image"
 BACKUP_TARGET_SETTING = "backup-target"
 BACKUP_SECRET_SETTING = "backup-target-credential-secret"  # noqa: S105 - a setting's name

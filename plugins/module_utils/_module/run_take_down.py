@@ -262,12 +262,7 @@ class TakeDown:
                 ]
             for volume in journal.volumes:
                 found += self._of_volume(volume)
-            cronjobs = self._cronjobs() if self.jobs else kinds.CRONJOBS
-            found += [
-                f"cronjobs {name}" for name in self.jobs
-                if self.place.client.find(cronjobs, name, namespace=self.place.namespace) is not None
-            ]  # fmt: skip
-            return found
+            return found + self._cronjobs()
 
         self._wait(
             left,
@@ -276,10 +271,18 @@ class TakeDown:
             advice="Look at the finalizers of what is left.",
         )
 
+    def _cronjobs(self) -> list[str]:
+        """Those of the run's recurring jobs, which have their names since 1.2."""
+        if not self.jobs:
+            return []
+        kind, namespace = self.place.objects.cronjob_kind(), self.place.namespace
+        there = (name for name in self.jobs if self.place.client.find(kind, name, namespace=namespace) is not None)
+        return [f"cronjobs {name}" for name in there]
+
     def _of_volume(self, volume: str) -> list[str]:
         """What may outlive a volume: CronJobs up to 1.1, and since then objects that wait for a controller."""
         shape, kind = self.place.objects.shape, self.place.objects.kind
-        looks = [] if shape.job_objects else [(self._cronjobs(), names.VOLUME_LABEL)]
+        looks = [] if shape.job_objects else [(self.place.objects.cronjob_kind(), names.VOLUME_LABEL)]
         looks += [(kind("backups"), names.BACKUP_VOLUME_LABEL)] if shape.backup_objects else []
         looks += [(kind("snapshots"), names.VOLUME_LABEL)] if shape.snapshot_objects else []
         namespace = self.place.namespace
@@ -291,9 +294,6 @@ class TakeDown:
         if shape.attachment_tickets and self.place.client.find(kind("volumeattachments"), volume, namespace=namespace):
             found.append(f"volumeattachments {namespace}/{volume}")
         return found
-
-    def _cronjobs(self) -> Kind:
-        return self.place.client.first_served(kinds.CRONJOBS, kinds.CRONJOBS_V1BETA1)
 
     def _owns_namespace(self, name: str) -> bool:
         found = self.place.client.find(kinds.NAMESPACES, name)

@@ -124,24 +124,21 @@ gaps:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, cell_options, job_audit
+from ansible_collections.longhorn.qa.plugins.module_utils._module import argspec, cell_options, job_audit, store_options
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import LonghornQAError, failure
 
-STORE: argspec.Spec = {
-    name: {"type": "str", "default": "", "no_log": False}  # the Secret's name, not what is in it
-    for name in ("url", "credential_secret", "credential_namespace", "endpoint", "service")
-}
 OWN: argspec.Spec = {
     "history": {"type": "path", "required": True},
     "volumes": {"type": "list", "elements": "str", "default": []},
-    "store": {"type": "dict", "options": STORE},
+    **argspec.namespace_spec(),
+    **argspec.release_spec(),
 }
 
 
 def main() -> None:
     """Options in, result or failure out."""
     module = AnsibleModule(
-        argument_spec=argspec.merged(argspec.namespace_spec(), argspec.release_spec(), cell_options.found_spec(), OWN),
+        argument_spec=argspec.merged(cell_options.found_spec(), store_options.spec(named=False), OWN),
         supports_check_mode=True,
     )
     argspec.hide_secrets(module.no_log_values, module.params)

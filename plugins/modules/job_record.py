@@ -149,7 +149,7 @@ OWN: argspec.Spec = {
     "timeout": {"type": "int", "default": 1800},
     "trigger": {"type": "bool", "default": False},
     "progress_deadline": {"type": "int", "default": 90},
-    "default_engine_faults": {"type": "list", "elements": "str", "choices": cell_options.FAULTS, "default": []},
+    "default_engine_faults": cell_options.deletions_option(),
     **argspec.owner_spec(),
     **argspec.namespace_spec(),
     **argspec.release_spec(),

@@ -7,8 +7,11 @@
 from __future__ import annotations
 
 import typing as t
+from collections.abc import Iterable, Mapping
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import fault_cells
 from ansible_collections.longhorn.qa.plugins.module_utils._module.argspec import Spec
 
@@ -30,6 +33,21 @@ def found_spec() -> Spec:
         "expect": {"type": "list", "elements": "dict", "default": [], "options": _fields()},
         "default_engine_faults": deletions_option(),
     }
+
+
+def stated(documents: Iterable[Mapping[str, t.Any]] | None, *, option: str) -> tuple[model.Cell, ...]:
+    """The cells of an option, or BadInput that names the one that is none."""
+    return tuple(_cell(document, f"{option}, entry {place}") for place, document in enumerate(documents or (), start=1))
+
+
+def _cell(document: Mapping[str, t.Any], subject: str) -> model.Cell:
+    try:
+        return cell_from({key: value for key, value in document.items() if value is not None})
+    except RecordError as error:
+        raise BadInput(
+            "not a cell", subject=subject, seen=str(error),
+            advice="A cell has volume, task, job, cronjob; it may have cron, retain, engine_image, faults, fault_type.",
+        ) from error  # fmt: skip
 
 
 def deletions_option() -> dict[str, t.Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client, connect
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
-    BadInput,
     Forbidden,
     LonghornQAError,
     NotFound,
@@ -24,12 +23,11 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.remembered im
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell, Subjects
-from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.backup_target import BackupTarget
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of, cells_of_backups
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
-from ansible_collections.longhorn.qa.plugins.module_utils._module import store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, store_options
 
 
 def run(
@@ -84,7 +82,7 @@ class _Audit:
 
     def cells(self, found: Remembered) -> tuple[Cell, ...]:
         """The stated ones, else the recurring jobs that are there; of the named volumes only, when some are named."""
-        stated = tuple(_stated(cell) for cell in self._params.get("expect") or [])
+        stated = cell_options.stated(self._params.get("expect"), option="expect")
         cells = stated or cells_of(
             volumes=found.of("volumes"), cronjobs=found.of("cronjobs"), recurring_jobs=found.of("recurringjobs")
         )
@@ -160,10 +158,3 @@ class _Audit:
         """What could not be read, for the reader."""
         lines = [f"{kind}: {reason}" for kind, reason in found.unknown.items()]
         return lines + ([f"store: {stored.error}"] if stored is not None and stored.error else [])
-
-
-def _stated(document: Mapping[str, t.Any]) -> Cell:
-    try:
-        return cell_from({key: value for key, value in document.items() if value is not None})
-    except RecordError as error:
-        raise BadInput("not a cell", subject="expect", seen=str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +17,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir i
 )
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
-from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import (
     KNOWN,
@@ -25,7 +24,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases imp
     profile,
     release_of,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._module import dump_files
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, dump_files
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput
 
 _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
@@ -35,7 +34,7 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     """The module: read the dump, find out what it is about, write the history."""
     dump, history = Path(params["dump"]), Path(params["history"])
     require_none(history)
-    stated = _stated_cells(params.get("expect") or [])
+    stated = cell_options.stated(params.get("expect"), option="expect")
     _require_known(params.get("longhorn_release") or "")
     files = dump_files.read(dump)
     moment = now or datetime.now(tz=timezone.utc)
@@ -68,20 +67,6 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     if not check_mode:
         _write(history, first, subjects)
     return result
-
-
-def _stated_cells(cells: Sequence[Mapping[str, t.Any]]) -> tuple[model.Cell, ...]:
-    found = []
-    for place, cell in enumerate(cells):
-        try:
-            found.append(cell_from({"cron": "", "retain": 1, **cell}))
-        except RecordError as error:
-            raise BadInput(
-                f"entry {place + 1} is not a cell: {error}",
-                subject="expect",
-                advice="A cell has volume, task, job, cronjob, and may have cron, retain, engine_image and faults.",
-            ) from error
-    return tuple(found)
 
 
 def _require_known(release: str) -> None:

@@ -21,9 +21,9 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import LonghornObjects
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder import Outcome, Plan, Recorder
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
-from ansible_collections.longhorn.qa.plugins.module_utils._history import model, records
+from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import release_of
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cron, readiness, store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, cron, readiness, store_options
 from ansible_collections.longhorn.qa.plugins.module_utils._module.play import Play
 
 _LOOK = 1.0
@@ -51,7 +51,7 @@ def run(
 
 def plan_of(params: Mapping[str, t.Any]) -> Plan:
     """The options as a plan, or BadInput."""
-    cells = tuple(_cell(document) for document in params["cells"])
+    cells = cell_options.stated(params["cells"], option="cells")
     if not cells:
         raise BadInput("there is nothing to record", subject="cells", expected="one cell or more", seen="none")
     _refuse_twice(cells)
@@ -105,14 +105,6 @@ def _later(client: Client) -> tuple[Kind, ...]:
     """Longhorn's kinds that this release has and older ones have not."""
     found = (client.served(*candidates) for candidates in kinds.OBSERVED_LATER)
     return tuple(kind for kind in found if kind is not None)
-
-
-def _cell(document: Mapping[str, t.Any]) -> model.Cell:
-    stated = {key: value for key, value in document.items() if value is not None}
-    try:
-        return records.cell_from(stated)
-    except records.RecordError as error:
-        raise BadInput("not a cell", subject="cells", seen=str(error)) from error
 
 
 def _refuse_short(plan: Plan) -> None:

@@ -12,7 +12,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster import http
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
     ApiFailure,
-    BadInput,
     Forbidden,
     LonghornQAError,
     Refused,
@@ -23,17 +22,15 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import Node
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import records
-from ansible_collections.longhorn.qa.plugins.module_utils._history.model import Cell
-from ansible_collections.longhorn.qa.plugins.module_utils._history.records import RecordError, cell_from
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions, preflight, versions
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import FAULTS, CellError, plan_cells
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import CellError, plan_cells
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.fault_cells import AUTO, Wish, plan_by_fault
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Permission, When
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.preflight import Intended, Seen
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry import in_registry
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.volume import Volume
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cron
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, cron
 from ansible_collections.longhorn.qa.plugins.module_utils._module.fixtures import Fixtures
 
 T = t.TypeVar("T")
@@ -68,12 +65,9 @@ def run(
 
 
 def _intended(params: Mapping[str, t.Any]) -> Intended:
-    unknown = [fault for fault in params.get("default_engine_faults") or () if fault not in FAULTS]
-    if unknown:
-        raise BadInput(f"default_engine_faults: {unknown[0]!r} is unknown", expected=f"one of {', '.join(FAULTS)}")
     timeout = int(params.get("timeout") or 0)
     return Intended(
-        cells=tuple(_cell(cell) for cell in params.get("cells") or ()),
+        cells=cell_options.stated(params.get("cells"), option="cells"),
         cron=" ".join((params.get("cron") or "").split()),
         invocations=params["invocations"],
         timeout=timedelta(seconds=timeout) if timeout else None,
@@ -110,13 +104,6 @@ def _planned(params: Mapping[str, t.Any], intended: Intended, longhorn: _Longhor
         longhorn.problems.append(str(error))
         return intended
     return replace(intended, cells=found.cells, left_out=found.left_out)
-
-
-def _cell(document: Mapping[str, t.Any]) -> Cell:
-    try:
-        return cell_from(document)
-    except RecordError as error:
-        raise BadInput(str(error), advice="Cells are made by the filter longhorn.qa.cells.") from error
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.store import 
 from ansible_collections.longhorn.qa.plugins.module_utils._module.argspec import Spec
 
 
-def spec() -> Spec:
-    """The option, with its suboptions."""
+def spec(*, named: bool = True) -> Spec:
+    """The option, with its suboptions. Not ``named``: it may be the store that is set in Longhorn."""
+    which = {"required": True} if named else {"default": ""}
     options: Spec = {
-        "url": {"type": "str", "required": True},
-        "credential_secret": {"type": "str", "required": True, "no_log": False},  # a name,
+        "url": {"type": "str", **which},
+        "credential_secret": {"type": "str", "no_log": False, **which},  # the Secret's name, not what is in it
         "credential_namespace": {"type": "str", "default": ""},
         "endpoint": {"type": "str", "default": ""},
         "service": {"type": "str", "default": ""},

@@ -42,7 +42,7 @@ def test_check_mode_writes_no_history(tmp_path: Path) -> None:
     [
         ({"dump": "/nowhere/at/all"}, BadInput, "no such folder"),
         ({"longhorn_release": "v0.8.1"}, BadInput, "v1.12.1"),
-        ({"expect": [{"volume": "v"}]}, BadInput, "entry 1 is not a cell"),
+        ({"expect": [{"volume": "v"}]}, BadInput, "expect, entry 1: not a cell"),
         ({"expect": [{"volume": "v", "task": "dance", "job": "j", "cronjob": "c"}]}, BadInput, "task"),
         (
             {"expect": [{"volume": "v", "task": "backup", "job": "j", "cronjob": "c", "x": 1}]},

@@ -208,7 +208,6 @@ def test_a_deadline_below_one_interval_is_refused(api: t.Any) -> None:
     [
         pytest.param({"cells": [{"volume": "v"}]}, "cell: field 'task' is missing", id="half-a-cell"),
         pytest.param({"cells": [{**CELLS[0], "color": "red"}]}, "unknown field 'color'", id="unknown-field"),
-        pytest.param({"default_engine_faults": ["all"]}, "'all' is unknown", id="unknown-fault"),
     ],
 )
 def test_cells_that_are_none_are_refused(api: t.Any, params: dict[str, t.Any], words: str) -> None:

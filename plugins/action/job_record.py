@@ -89,7 +89,7 @@ def _follow(path: Path, position: int, teller: narrator.Narrator, display: Displ
 
 
 def _teller(folder: Path, arguments: dict[str, t.Any]) -> narrator.Narrator:
-    return narrator.Narrator(wanted=narrator.options_of(arguments), read_log=_reader(folder), ticks=ticks)
+    return narrator.Narrator(wanted=narrator.invocations_of(arguments), read_log=_reader(folder), ticks=ticks)
 
 
 def _show(teller: narrator.Narrator, line: bytes, display: Display) -> None:

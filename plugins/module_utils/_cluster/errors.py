@@ -126,6 +126,10 @@ class Forbidden(ApiFailure):
 
     word: t.ClassVar[str] = "forbidden"
 
+    def lacking(self, verb: str, resource: str) -> str:
+        """What is missing, in a clause; this verb and resource where the server did not name them."""
+        return f"verb {self.verb or verb} on {self.resource or resource} is not granted"
+
 
 @dataclass(eq=False)
 class Expired(ApiFailure):

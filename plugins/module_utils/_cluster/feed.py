@@ -234,8 +234,7 @@ class Feed:
 
 def _why(kind: Kind, error: LonghornQAError) -> str:
     if isinstance(error, Forbidden):
-        verb = error.verb or ("watch" if "watch" in error.subject else "list")
-        return f"verb {verb} on {error.resource or kind.plural} is not granted"
+        return error.lacking("watch" if "watch" in error.subject else "list", kind.plural)
     if isinstance(error, NotFound):
         return f"the server has no {kind.plural} of {kind.group_version}"
     return str(error)

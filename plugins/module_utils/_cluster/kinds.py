@@ -38,7 +38,6 @@ class Kind(t.NamedTuple):
 
 
 NAMESPACES = Kind("v1", "namespaces", namespaced=False)
-NODES = Kind("v1", "nodes", namespaced=False)
 PODS = Kind("v1", "pods")
 EVENTS = Kind("v1", "events")
 EVENTS_V1 = Kind("events.k8s.io/v1", "events")

@@ -404,5 +404,5 @@ class Follower:
 
 def _refusal(error: LonghornQAError) -> str:
     if isinstance(error, Forbidden):
-        return f"verb {error.verb or 'get'} on {error.resource or 'pods/log'} is not granted"
+        return error.lacking("get", "pods/log")
     return GONE if isinstance(error, NotFound) else str(error)

@@ -42,10 +42,6 @@ class ManagerApi:
         self._namespace = namespace
         self._proxy = client.service_proxy(namespace, SERVICE, PORT)
 
-    def setting(self, name: str) -> str:
-        """A setting's value."""
-        return str(self._get(f"v1/settings/{quote(name)}", f"setting {name}").get("value") or "")
-
     def set_setting(self, name: str, value: str) -> None:
         """Sets a setting; the rest of it is sent back as it was read."""
         path, what = f"v1/settings/{quote(name)}", f"setting {name}"

@@ -66,8 +66,7 @@ def look(client: Client, namespace: str) -> Remembered:
         except (Unauthorized, Unreachable):
             raise
         except Forbidden as error:
-            verb, resource = error.verb or "list", error.resource or plural
-            found.unknown[plural] = f"verb {verb} on {resource} is not granted"
+            found.unknown[plural] = error.lacking("list", plural)
         except NotFound as error:
             found.unknown[plural] = f"{error.problem}: {error.expected or plural}"
         except LonghornQAError as error:
@@ -140,9 +139,7 @@ class Writing:
 
 
 def _why_no_log(error: LonghornQAError) -> str:
-    if isinstance(error, Forbidden):
-        return f"verb {error.verb or 'get'} on {error.resource or 'pods/log'} is not granted"
-    return str(error)
+    return error.lacking("get", "pods/log") if isinstance(error, Forbidden) else str(error)
 
 
 def _version(document: Mapping[str, t.Any]) -> int:

@@ -168,7 +168,7 @@ def _times(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def options_of(arguments: t.Mapping[str, t.Any]) -> int:
+def invocations_of(arguments: t.Mapping[str, t.Any]) -> int:
     """How many invocations the task asks for, as far as its arguments say."""
     value = arguments.get("invocations", 3)
     return int(value) if str(value).isdigit() else 3

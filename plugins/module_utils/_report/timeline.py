@@ -14,7 +14,7 @@ from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.records import plain
-from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time, parse_time
+from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.correlate import Case
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.index import Index
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import CellJudgement, Judgement
@@ -171,9 +171,3 @@ def _bounds(facts: Index, span: _Span) -> tuple[datetime, datetime]:
     last = facts.server_time(None)
     since, until = min(known), max([*known, last] if last is not None else known)
     return since, until
-
-
-def seconds(document: Document) -> float:
-    """How long the run took, as its timeline shows it."""
-    since, until = parse_time(document["since"]), parse_time(document["until"])
-    return (until - since).total_seconds() if since is not None and until is not None else 0.0

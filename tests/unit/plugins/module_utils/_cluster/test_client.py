@@ -57,7 +57,7 @@ def test_get_sends_the_token_and_gives_the_object(api: Api, client: Client) -> N
     ("kind", "namespace", "name", "expected"),
     [
         pytest.param(kinds.JOBS, "n", "j", "/apis/batch/v1/namespaces/n/jobs/j", id="a group"),
-        pytest.param(kinds.NODES, "n", "x", "/api/v1/nodes/x", id="cluster-wide"),
+        pytest.param(kinds.NAMESPACES, "n", "x", "/api/v1/namespaces/x", id="cluster-wide"),
         pytest.param(
             kinds.VOLUMES, "n", "../x", "/apis/longhorn.io/v1beta1/namespaces/n/volumes/..%2Fx", id="hostile name"
         ),

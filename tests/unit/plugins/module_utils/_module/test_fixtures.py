@@ -21,7 +21,7 @@ def here(api: t.Any, **params: t.Any) -> fixtures.Fixtures:
 def test_a_missing_manager_is_told_apart_from_a_missing_object(api: t.Any) -> None:
     api.manager("GET v1/settings/backup-target", api.refused('services "longhorn-backend" not found', status=404))
     with pytest.raises(errors.NotFound, match="Longhorn's manager is not there"):
-        here(api).manager.setting("backup-target")
+        here(api).manager.set_setting("backup-target", "")
 
     api.manager("POST v1/volumes/test-1?action=detach", api.refused("cannot find volume test-1", status=404))
     with pytest.raises(errors.NotFound, match=r"volume test-1: does not exist.*cannot find volume"):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
-from ansible_collections.longhorn.qa.plugins.module_utils._module.narrator import Narrator, options_of, printable
+from ansible_collections.longhorn.qa.plugins.module_utils._module.narrator import Narrator, invocations_of, printable
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 0, tzinfo=UTC)
 SUBJECTS = model.Subjects(
@@ -139,4 +139,4 @@ def test_lines_are_short() -> None:
     [pytest.param(5, 5, id="a number"), pytest.param("7", 7, id="text"), pytest.param("{{ n }}", 3, id="nonsense")],
 )
 def test_how_many_are_wanted(value: object, expected: int) -> None:
-    assert options_of({"invocations": value}) == expected
+    assert invocations_of({"invocations": value}) == expected

@@ -7,6 +7,7 @@ we run in, else the default kubeconfig. Single options override what the files s
 
 from __future__ import annotations
 
+import ssl
 import typing as t
 from collections.abc import Mapping
 
@@ -80,18 +81,46 @@ def _configuration(params: Mapping[str, t.Any]) -> t.Any:
         raise BadInput(
             "cannot read how to reach the cluster",
             subject=_source(params),
-            seen=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            seen=_told(error),
             advice="Give kubeconfig (and context), or host with api_key, or the K8S_AUTH_* environment variables.",
         ) from error
     for option, attribute in _OVERRIDES.items():
         if params.get(option) not in (None, ""):
             setattr(configuration, attribute, params[option])
+    _check_files(configuration, params)
     configuration.connection_pool_maxsize = _POOL_SIZE
     configuration.keep_alive = True
     headers = {name: value for name, value in (params.get("proxy_headers") or {}).items() if value}
     if headers:
         configuration.proxy_headers = urllib3.util.make_headers(**headers)
     return configuration
+
+
+def _told(error: Exception) -> str:
+    """The loader's own words; what else breaks in it was no kubeconfig."""
+    if isinstance(error, TypeError | AttributeError | KeyError | IndexError):
+        return "a document that is not a kubeconfig"
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _check_files(configuration: t.Any, params: Mapping[str, t.Any]) -> None:
+    """Loads them once: at the first request it would look as if nobody answered, and no file would be named."""
+    certificate, key = configuration.cert_file, configuration.key_file
+    for option, path, load in (
+        ("ca_cert", configuration.ssl_ca_cert, lambda tls, path: tls.load_verify_locations(path)),
+        ("client_cert", certificate, lambda tls, path: tls.load_cert_chain(path, key, password="")),
+    ):
+        if not path:
+            continue
+        try:
+            load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            given = f"{option} {path}" if params.get(option) else _source(params)
+            raise BadInput(
+                "a certificate or key cannot be read" if option == "client_cert" else "no certificate can be read",
+                subject=given, expected="a file in PEM format", seen=str(error),
+                advice="Check ca_cert, client_cert and client_key, or what the kubeconfig says in their place.",
+            ) from error  # fmt: skip
 
 
 def _load(configuration: t.Any, params: Mapping[str, t.Any]) -> None:

@@ -33,7 +33,7 @@ class LonghornQAError(Exception):
             f"seen {self.seen}" if self.seen else "",
             f"waited {self.after:.0f} s" if self.after is not None else "",
         ]
-        told = "; ".join([head, *(detail for detail in details if detail)])
+        told = "; ".join([head, *(detail for detail in details if detail)]).removesuffix(".")
         return f"{told}. {self.advice}" if self.advice else f"{told}."
 
 

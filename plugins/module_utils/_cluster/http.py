@@ -153,13 +153,6 @@ def broken(error: Exception, what: str, host: str = "") -> errors.LonghornQAErro
             f"the certificate of the API server{where} is not trusted", subject=what, seen=_reason(error),
             advice="Give the cluster's own CA as ca_cert or in the kubeconfig; is this the cluster you mean?",
         )  # fmt: skip
-    if isinstance(error, FileNotFoundError | PermissionError):
-        return errors.BadInput(
-            "a certificate or key file cannot be read",
-            subject=what,
-            seen=text,
-            advice="Check ca_cert, client_cert, client_key.",
-        )
     if "ReadTimeout" in text or "read timed out" in text:
         return errors.Unreachable(f"the API server{where} was silent for too long", subject=what, seen=_reason(error))
     return errors.Unreachable(
@@ -180,10 +173,15 @@ def refused(connection: Connection, request: Request, *, response: t.Any, body: 
     status, message = int(response.status), message_of(body)
     common: dict[str, t.Any] = {"subject": request.what, "seen": f"{status} {message}".strip()}
     if status == 401:
-        problem = "no credentials were given" if connection.anonymous else "the credentials are not accepted"
+        problem = "no credentials were given to" if connection.anonymous else "the credentials are not accepted by"
         return errors.Unauthorized(
-            f"{problem} by the API server at {connection.host}", status=status, **common,
+            f"{problem} the API server at {connection.host}", status=status, **common,
             advice="Token or certificate are missing, expired or of another cluster: renew the kubeconfig or api_key.",
+        )  # fmt: skip
+    if status == 400 and "HTTP request to an HTTPS server" in message:
+        return errors.BadInput(
+            f"the address of the API server, {connection.host}, is not the right one", **common,
+            advice="Begin host with https://.",
         )  # fmt: skip
     if status == 403 and not _BY_ADMISSION.search(message):
         return _forbidden(message, common)

@@ -177,8 +177,8 @@ def test_a_certificate_of_another_authority(name: str, tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("auth", "message"),
     [
-        pytest.param({"api_key": "canary"}, "the credentials are not accepted", id="expired token"),
-        pytest.param({}, "no credentials were given", id="no token"),
+        pytest.param({"api_key": "canary"}, "the credentials are not accepted by the API server", id="expired token"),
+        pytest.param({}, "no credentials were given to the API server", id="no token"),
     ],
 )
 def test_credentials_that_are_refused(

@@ -197,7 +197,7 @@ def test_what_cannot_be_a_token_is_told_without_showing_it(clock: Clock) -> None
 def test_no_credentials_at_all(api: Api, clock: Clock) -> None:
     client = connect({"host": api.host}, clock=clock)
     api.answers(status(401), status(401))
-    with pytest.raises(errors.Unauthorized, match="no credentials were given"):
+    with pytest.raises(errors.Unauthorized, match="no credentials were given to the API server at"):
         client.get(kinds.PODS, "p")
 
 
@@ -410,6 +410,50 @@ def test_the_wrong_ca(tmp_path: Path, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "option", "message"),
+    [
+        pytest.param(None, "ca_cert", "no certificate can be read.*No such file", id="no such authority"),
+        pytest.param("text", "ca_cert", "no certificate can be read.*PEM", id="an authority that is none"),
+        pytest.param(
+            None, "client_cert", "a certificate or key cannot be read.*No such file", id="no such certificate"
+        ),
+        pytest.param("text", "client_cert", "a certificate or key cannot be read", id="a certificate that is none"),
+    ],
+)
+def test_a_certificate_that_cannot_be_read_is_named(
+    tmp_path: Path, content: str | None, option: str, message: str
+) -> None:
+    path = tmp_path / "file.pem"
+    if content is not None:
+        path.write_text(content)
+    params = {"host": "https://127.0.0.1:1", "api_key": "x", option: str(path)}
+    with pytest.raises(errors.BadInput, match=f"{option} {path}: {message}"):
+        connect(params)
+
+
+def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
+    certificate, key = _self_signed(tmp_path, "client")
+    files = {"ca_cert": str(certificate), "client_cert": str(certificate), "client_key": str(key)}
+    assert connect({"host": "https://127.0.0.1:1", **files})
+
+
+def test_an_authority_in_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:1", "certificate-authority-data": "dGV4dA=="}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    path = tmp_path / "config"
+    users = [{"name": "u", "user": {"token": "t"}}]
+    path.write_text(json.dumps({"current-context": "x", "contexts": [context], "clusters": [cluster], "users": users}))
+    with pytest.raises(errors.BadInput, match=f"kubeconfig {path}: no certificate can be read"):
+        connect({"kubeconfig": str(path)})
+
+
+def test_an_address_without_tls(api: Api, client: Client) -> None:
+    api.answers(reply(400, b"Client sent an HTTP request to an HTTPS server.\n"))
+    with pytest.raises(errors.BadInput, match=r"HTTPS server\. Begin host with https://"):
+        client.get(kinds.PODS, "p", namespace="n")
+
+
+@pytest.mark.parametrize(
     ("content", "params", "message"),
     [
         pytest.param(None, {}, "cannot read how to reach the cluster", id="no such file"),
@@ -418,6 +462,7 @@ def test_the_wrong_ca(tmp_path: Path, clock: Clock) -> None:
             '{"contexts": [], "clusters": [], "users": []}', {"context": "gone"}, "context gone", id="no such context"
         ),
         pytest.param("", {}, "cannot read how to reach the cluster", id="empty file"),
+        pytest.param("a text", {}, "seen a document that is not a kubeconfig", id="something else"),
     ],
 )
 def test_a_kubeconfig_that_says_nothing(

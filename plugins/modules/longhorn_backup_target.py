@@ -21,6 +21,8 @@ description:
     too.
   - Up to 1.1 a target counts as usable when the manager can list what is stored there; since 1.2 when the manager has
     looked at it and calls it available.
+  - That a bucket is missing, or keys are wrong, is only found by the manager. Then the module puts the target of before
+    back and fails.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - longhorn.qa.common

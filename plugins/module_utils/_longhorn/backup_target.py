@@ -230,9 +230,8 @@ def secret_problems(url: str, secret: Mapping[str, t.Any] | None, *, name: str) 
     if not (scheme == "s3" and secret.get(_ROLE_KEY)):
         missing = [key for key in _REQUIRED_KEYS.get(scheme, ()) if not secret.get(key)]
         if missing:
-            problems.append(
-                f"Secret {name} lacks {', '.join(missing)}; it has {', '.join(sorted(secret)) or 'no keys'}"
-            )
+            there = [f"{key} (empty)" if value == "" else key for key, value in sorted(secret.items())]
+            problems.append(f"Secret {name} lacks {', '.join(missing)}; it has {', '.join(there) or 'no keys'}")
     padded = sorted(key for key, value in secret.items() if isinstance(value, str) and value != value.strip())
     if padded:
         problems.append(f"Secret {name} has white space around the value of {', '.join(padded)}")

@@ -11,7 +11,12 @@ from datetime import datetime, timedelta
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import kinds
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Forbidden
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
+    BadInput,
+    Forbidden,
+    LonghornQAError,
+    TerminalState,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import backup_target, names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.backup_target import BackupTarget, TargetObject
@@ -55,7 +60,8 @@ def run(
     if not check_mode:
         _carry_out(here, plan, desired, existing=existing, run_id=run_id)
         if here.waits:
-            _wait(here, desired, as_object=not settings)
+            before = settings or (existing.target if existing and not taken else None)
+            _wait_or_put_back(here, plan, desired, before=before, as_object=not settings)
     previous = settings or (existing.target if existing else BackupTarget(name=desired.name))
     after = {**desired.summary(), **dict(plan.after)}
     return result(plan, warnings=warnings, backup_target=after, previous=previous.summary())
@@ -142,6 +148,30 @@ def _now(here: Fixtures, existing: TargetObject | None) -> str:
         last = datetime.strptime(existing.synced_at, _TIME)  # noqa: DTZ007 - written back as it was read, in UTC
         moments.append((last + timedelta(seconds=1)).strftime(_TIME))
     return max(moments, default="")
+
+
+def _wait_or_put_back(
+    here: Fixtures, plan: Plan, desired: BackupTarget, *, before: BackupTarget | None, as_object: bool
+) -> None:
+    """A bucket that is missing is only found by Longhorn, after the change; it does not stay with such a target."""
+    try:
+        _wait(here, desired, as_object=as_object)
+    except TerminalState as error:
+        if plan.steps:
+            try:
+                _carry_out(here, _way_back(plan, before, as_object=as_object), desired, existing=None, run_id="")
+                error.advice += " The target of before was put back."
+            except LonghornQAError as second:
+                error.advice += f" The target of before could not be put back: {second}"
+        raise
+
+
+def _way_back(plan: Plan, before: BackupTarget | None, *, as_object: bool) -> Plan:
+    if before is None:
+        return Plan(before={}, after={}, steps=(Step("delete", ""),))
+    if as_object:
+        return Plan(before={}, after={}, steps=(Step("change", "", {"spec": backup_target.spec(before)}),))
+    return backup_target.plan(backup_target.from_summary(plan.after), before)
 
 
 def _wait(here: Fixtures, desired: BackupTarget, *, as_object: bool) -> None:

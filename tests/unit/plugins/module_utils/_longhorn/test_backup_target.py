@@ -66,7 +66,7 @@ def test_s3_needs_a_secret() -> None:
         pytest.param(None, "does not exist", id="missing"),
         pytest.param({}, "lacks AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; it has no keys", id="empty"),
         pytest.param({"AWS_ACCESS_KEY_ID": "x"}, "lacks AWS_SECRET_ACCESS_KEY; it has AWS_ACCESS_KEY_ID", id="half"),
-        pytest.param({**KEYS, "AWS_SECRET_ACCESS_KEY": ""}, "lacks AWS_SECRET_ACCESS_KEY", id="empty-value"),
+        pytest.param({**KEYS, "AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY (empty)", id="empty-value"),
         pytest.param({**KEYS, "AWS_SECRET_ACCESS_KEY": "a-key\n"}, "white space around", id="line-break"),
     ],
 )

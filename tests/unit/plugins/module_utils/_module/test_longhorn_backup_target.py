@@ -267,6 +267,59 @@ def test_a_missing_bucket_ends_the_wait_at_once(api: t.Any) -> None:
     assert api.clock.seconds == 0
 
 
+_NO_BUCKET = "error listing backups: NoSuchBucket: it does not exist"
+
+
+def test_a_target_without_a_bucket_gives_way_to_the_one_before(api: t.Any) -> None:
+    targets(api, "s3://good@us-east-1/", SECRET)
+    api.on(f"GET {api.path('secrets')}/{SECRET}", secret(**KEYS))
+    writable(api, "backup-target")
+    api.manager("GET v1/backupvolumes", api.refused(_NO_BUCKET))
+
+    with pytest.raises(errors.TerminalState, match=r"NoSuchBucket.*The target of before was put back\."):
+        run(api)
+    assert [body["value"] for _line, body in api.writes] == [URL, "s3://good@us-east-1/"]
+
+
+def test_a_target_that_cannot_be_put_back_is_told(api: t.Any) -> None:
+    targets(api, "", "")
+    api.on(f"GET {api.path('secrets')}/{SECRET}", secret(**KEYS))
+    writable(api, "backup-target", "backup-target-credential-secret")
+    api.manager("PUT v1/settings/backup-target", {}, api.refused("in use"))
+    api.manager("GET v1/backupvolumes", api.refused(_NO_BUCKET))
+
+    with pytest.raises(errors.TerminalState, match=r"NoSuchBucket.*could not be put back: .*in use"):
+        run(api)
+
+
+def test_an_object_without_a_bucket_is_as_before(api: t.Any) -> None:
+    hopeless = backup_target(URL, SECRET)
+    hopeless["status"]["conditions"] = [{"type": "Unavailable", "status": "True", "message": _NO_BUCKET}]
+    without_settings(api, backup_target("s3://good@us-east-1/", SECRET), hopeless)
+    path = f"{api.path('backuptargets')}/default"
+    api.on(f"PATCH {path}?dryRun=All", {})
+    api.on(f"PATCH {path}", {})
+    api.on("GET /version", {})
+
+    with pytest.raises(errors.TerminalState, match="was put back"):
+        run(api)
+    assert [body["spec"]["backupTargetURL"] for _line, body in api.writes[1:]] == [URL, "s3://good@us-east-1/"]
+
+
+def test_another_target_without_a_bucket_is_not_left(api: t.Any) -> None:
+    hopeless = backup_target(URL, SECRET, target="second")
+    hopeless["status"]["conditions"] = [{"type": "Unavailable", "status": "True", "message": _NO_BUCKET}]
+    without_settings(api, None, hopeless, target="second")
+    path = api.path("backuptargets")
+    api.on(f"POST {path}?dryRun=All", {})
+    api.on(f"POST {path}", {})
+    api.on(f"DELETE {path}/second", {})
+
+    with pytest.raises(errors.TerminalState, match="was put back"):
+        run(api, name="second")
+    assert [line for line, _body in api.writes][1:] == [f"POST {path}", f"DELETE {path}/second"]
+
+
 def test_a_store_that_never_answers_ends_in_a_time_out_with_the_managers_words(api: t.Any) -> None:
     targets(api, URL, SECRET)
     api.on(f"GET {api.path('secrets')}/{SECRET}", secret(**KEYS))

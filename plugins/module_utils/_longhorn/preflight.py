@@ -143,7 +143,8 @@ def _lock_problems(seen: Seen, intended: Intended, interval: timedelta) -> list[
 
 
 def _cell_problems(seen: Seen, intended: Intended) -> list[str]:
-    problems = [] if intended.cells else ["there is no cell to run", *intended.left_out]
+    # Without a release nothing can be planned, and that is the problem already.
+    problems = [] if intended.cells or not seen.release else ["there is no cell to run", *intended.left_out]
     problems += names.run_id_problems(intended.run_id)
     for cell in intended.cells:
         problems += [f"cell {cell.volume}: {problem}" for problem in _own_problems(cell, seen.release)]

@@ -492,7 +492,7 @@ def choose_release(*, stated: str, manager_image: str) -> str:
     if not release:
         raise UnknownRelease(
             f"the manager image {manager_image!r} does not name a release: its tag is not vX.Y.Z. "
-            f"State it with the option longhorn_release; known are {KNOWN}."
+            f"State it with the option longhorn_release; known are {KNOWN}"
         )
     profile(release, "snapshot")
     return release

@@ -42,9 +42,8 @@ class Bounds:
         """From the options, or BadInput."""
         least, most = params["min"], params["max"]
         if least < 0 or (most is not None and most < least):
-            raise BadInput(
-                "no number can be that", subject="min, max", expected="0 <= min <= max", seen=f"min {least}, max {most}"
-            )
+            seen = f"min {least}" + ("" if most is None else f", max {most}")
+            raise BadInput("no number can be that", subject="min, max", expected="0 <= min <= max", seen=seen)
         return cls(least, most, params["per"])
 
     def __str__(self) -> str:
@@ -65,6 +64,7 @@ class Found:
     counts: Mapping[str, int]
     unseen: Sequence[tuple[str, str]] = ()
     excused: Collection[str] = ()
+    left_out: str = ""  # of which invocations nothing was asked, and why
 
 
 def decide(bounds: Bounds, found: Found, *, subject: str, evidence: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -80,7 +80,7 @@ def decide(bounds: Bounds, found: Found, *, subject: str, evidence: Mapping[str,
     if not found.counts:
         raise Inconclusive(
             "there was no invocation to look at", subject=subject, expected=str(bounds), evidence=told,
-            advice="Has the CronJob run at all? An empty set proves nothing.",
+            seen=found.left_out, advice="Has the CronJob run at all? An empty set proves nothing.",
         )  # fmt: skip
     wrong, open_ = _sorted_out(bounds, counts, found)
     if wrong:

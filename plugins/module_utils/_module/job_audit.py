@@ -27,7 +27,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.backup_target import BackupTarget
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of, cells_of_backups
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import UnknownRelease, choose_release
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, release_option, store_options
 
 
 def run(
@@ -36,6 +36,7 @@ def run(
     """The module: one look, one history. In check mode the look is taken and nothing is written."""
     folder = Path(params["history"])
     require_none(folder)
+    release_option.stated(params)
     client = client or connect(params)
     audit = _Audit(params, client)
     audit.require_namespace()

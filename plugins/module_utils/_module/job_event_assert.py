@@ -35,6 +35,7 @@ class _Seen:
     jobs: Sequence[objects.JobFact]
     events: Sequence[objects.EventFact]
     unseen: Sequence[tuple[str, str]] = ()
+    left_out: str = ""
     expired: bool = False  # whether events may have been there that are not any more
 
 
@@ -55,7 +56,8 @@ def run(params: Mapping[str, t.Any], *, client: Client | None = None) -> dict[st
     missing = _missing(seen.jobs, about_us, (params["reason"],) if params["reason"] else _REASONS)
     lost = missing if events_recorded.spent(about_us) else []
     unseen = [*seen.unseen, *((job, f"{reason}: {_FORGOTTEN}") for job, reason in missing if seen.expired)]
-    found = bounds.Found(counts, unseen, {job for job, _reason in lost} if params["accept_lost"] else ())
+    excused = {job for job, _reason in lost} if params["accept_lost"] else ()
+    found = bounds.Found(counts, unseen, excused, seen.left_out)
     evidence = {
         "matched": [_shown(event) for event in matched],
         "unmatched": [_shown(event) for event in about_us if event not in matched][: params["evidence"]],
@@ -94,14 +96,16 @@ def _recorded(history: model.History, selection: invocations.Selection) -> _Seen
                 newest[fact.meta.uid] = fact  # an event that expired still was there
     if not uids:
         raise NotFound("the history has no such CronJob", subject=f"CronJob {selection.cronjob}")
-    jobs = [job for job in invocations.recorded_jobs(history, selection) if _expected(job)]
-    return _Seen(uids[-1], jobs, list(newest.values()), invocations.gaps(history, ("events", "cronjobs", "jobs")))
+    jobs, left_out = _told_of(invocations.recorded_jobs(history, selection))
+    gaps = invocations.gaps(history, ("events", "cronjobs", "jobs"))
+    return _Seen(uids[-1], jobs, list(newest.values()), gaps, left_out)
 
 
 def _live(client: Client, selection: invocations.Selection, *, namespace: str) -> _Seen:
     client.require_namespace(namespace)
     owner = objects.meta_of(cronjob_named(client, selection.cronjob, namespace=namespace))
-    jobs = [objects.job(job) for job in invocations.live_jobs(client, selection, namespace=namespace)]
+    found_jobs = invocations.live_jobs(client, selection, namespace=namespace)
+    jobs, left_out = _told_of([objects.job(job) for job in found_jobs])
     try:
         found = client.list(kinds.EVENTS, namespace=namespace, fields=f"involvedObject.uid={owner.uid}").items
     except Forbidden:  # the same events, granted under the newer name
@@ -110,12 +114,14 @@ def _live(client: Client, selection: invocations.Selection, *, namespace: str) -
     time = client.server_time()
     young = time is not None and owner.created is not None and time.date - owner.created < _LIFETIME
     events = [objects.event(document) for document in found]
-    return _Seen(owner.uid, [job for job in jobs if _expected(job)], events, expired=not young)
+    return _Seen(owner.uid, jobs, events, left_out=left_out, expired=not young)
 
 
-def _expected(job: objects.JobFact) -> bool:
-    """Whether the CronJob tells of this Job's end: not of one that runs, nor of one that was made by hand."""
-    return job.over and not job.by_hand
+def _told_of(jobs: Sequence[objects.JobFact]) -> tuple[list[objects.JobFact], str]:
+    """The Jobs whose end the CronJob tells: not those that run, nor those that were made by hand."""
+    told = [job for job in jobs if job.over and not job.by_hand]
+    others = len(jobs) - len(told)
+    return told, f"{others} that still run, or were made by hand, of which a CronJob tells nothing" if others else ""
 
 
 def _times(events: Iterable[objects.EventFact], job: str) -> int:

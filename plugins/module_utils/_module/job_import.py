@@ -18,13 +18,8 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir i
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import (
-    KNOWN,
-    UnknownRelease,
-    profile,
-    release_of,
-)
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, dump_files
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import release_of
+from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, dump_files, release_option
 from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput
 
 _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
@@ -35,7 +30,7 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     dump, history = Path(params["dump"]), Path(params["history"])
     require_none(history)
     stated = cell_options.stated(params.get("expect"), option="expect")
-    _require_known(params.get("longhorn_release") or "")
+    release = release_option.stated(params)
     files = dump_files.read(dump)
     moment = now or datetime.now(tz=timezone.utc)
     first = import_dump(files.contents, subjects=model.Subjects(release=""), at=moment)
@@ -51,7 +46,7 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
             advice="Name the folder that holds the dump.",
         )
     subjects = model.Subjects(
-        release=params.get("longhorn_release") or _release(found),
+        release=release or _release(found),
         namespace=params.get("namespace") or "longhorn-system",
         cells=stated or _cells(found),
         default_engine_faults=tuple(params.get("default_engine_faults") or ()),
@@ -69,25 +64,6 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     return result
 
 
-def _require_known(release: str) -> None:
-    if release and not _has_profile(release):
-        raise BadInput(
-            "the release has no profile",
-            subject="longhorn_release",
-            expected=f"one of {KNOWN}, or a newer one",
-            seen=release,
-            advice="State the one your build was made from, or leave it empty to be judged by the contract alone.",
-        )
-
-
-def _has_profile(release: str) -> bool:
-    try:
-        profile(release, "snapshot")
-    except UnknownRelease:
-        return False
-    return True
-
-
 def _release(found: Iterable[model.ObjectSeen]) -> str:
     """What the recurring jobs' own image says: they run longhorn-manager."""
     for record in found:
@@ -98,7 +74,7 @@ def _release(found: Iterable[model.ObjectSeen]) -> str:
             for container in objects.items(pod, "containers"):
                 image = objects.text(container, "image")
                 release = release_of(image) if _COMMAND_RELEASES.search(image) else ""
-                if _has_profile(release):
+                if release_option.known(release):
                     return release
     return ""
 

@@ -23,7 +23,13 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.recorder impo
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import release_of
-from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, cron, readiness, store_options
+from ansible_collections.longhorn.qa.plugins.module_utils._module import (
+    cell_options,
+    cron,
+    readiness,
+    release_option,
+    store_options,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._module.play import Play
 
 _LOOK = 1.0
@@ -59,7 +65,7 @@ def plan_of(params: Mapping[str, t.Any]) -> Plan:
         if params.get(name, 1) < 1:
             raise BadInput("nothing would be recorded", subject=name, expected="1 or more", seen=str(params[name]))
     subjects = model.Subjects(
-        release=params.get("longhorn_release") or "",
+        release=release_option.stated(params),
         namespace=params["namespace"],
         run_id=params.get("run_id") or "",
         cells=cells,
@@ -118,7 +124,7 @@ def _refuse_short(plan: Plan) -> None:
         needed = cron.shortest_interval(cell.cron) * plan.invocations
         if timedelta(seconds=plan.timeout) < needed:
             raise BadInput(
-                f"the deadline comes before {plan.invocations} ticks of the schedule", subject=f"cell {cell.volume}",
+                f"the deadline may come before tick {plan.invocations} of the schedule", subject=f"cell {cell.volume}",
                 expected=f"timeout of {needed.total_seconds():.0f} s or more", seen=f"{plan.timeout:.0f} s",
                 advice="Raise timeout, lower invocations, or set trigger.",
             )  # fmt: skip

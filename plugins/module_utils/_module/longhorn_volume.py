@@ -39,7 +39,8 @@ def run(
         raise BadInput(
             "only an attached volume can take snapshots",
             subject=f"volume {desired.name}",
-            seen=f"state {desired.state}",
+            expected="the option state to be attached",
+            seen=desired.state,
         )
     check_timeout(params)
     here = Fixtures(params, client=client, clock=clock)

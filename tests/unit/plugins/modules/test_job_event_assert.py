@@ -53,6 +53,12 @@ def test_events_of_both_apis_with_series(make: Make, scene: Scene) -> None:
     assert events(history=scene.done())["counts"] == {"v-c-1": 2}
 
 
+def test_that_all_were_made_by_hand_is_said(scene: Scene) -> None:
+    scene.invocation("v-c-qa-1", b"", told=False, by_hand=True)
+    with pytest.raises(errors.Inconclusive, match="seen 1 that still run, or were made by hand"):
+        events(history=scene.done(), reason="SawCompletedJob")
+
+
 def spent(make: Make, scene: Scene) -> None:
     """Jobs from before the recording had the CronJob's budget."""
     scene.writer.object("events", "ADDED", make.event(6, "Saw completed job: v-c-old, status: Complete", count=25))

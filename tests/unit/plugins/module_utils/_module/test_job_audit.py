@@ -123,6 +123,12 @@ def verdicts(folder: Path) -> dict[tuple[str, str], str]:
     return {(check.volume, check.check): check.verdict for check in found.checks}
 
 
+def test_a_stated_release_that_is_none_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(errors.BadInput, match=r"has no profile; .*seen 1\.0\.1"):
+        run(cluster, tmp_path, longhorn_release="1.0.1")
+    assert not (tmp_path / "h").exists()
+
+
 def test_each_recurring_job_becomes_a_cell_of_which_nothing_is_expected(cluster: Cluster, tmp_path: Path) -> None:
     result = run(cluster, tmp_path)
     history = read_history(tmp_path / "h")

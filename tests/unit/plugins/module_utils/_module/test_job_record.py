@@ -89,6 +89,8 @@ def run(
         ),
         pytest.param({"invocations": 0}, "invocations: nothing would be recorded", id="no invocations"),
         pytest.param({"timeout": 0}, "timeout: nothing would be recorded", id="no time"),
+        pytest.param({"longhorn_release": "1.0.1"}, "has no profile; .*seen 1.0.1", id="a release that is none"),
+        pytest.param({"longhorn_release": "v0.8.1"}, "has no profile", id="a release older than all"),
         pytest.param({"timeout": 100}, "timeout of 540 s or more; seen 100 s", id="a deadline before the ticks"),
     ],
 )

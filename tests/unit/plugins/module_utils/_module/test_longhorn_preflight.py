@@ -83,6 +83,12 @@ def test_until_1_1_the_plan_is_the_manual_procedures(api: t.Any) -> None:
     assert planned(api, "v1.0.1")["cells"] == CELLS
 
 
+def test_a_release_that_is_not_known_is_the_only_problem_of_a_plan(api: t.Any) -> None:
+    with pytest.raises(errors.Refused, match=r"v1\.12\.1\. Nothing was changed\.") as caught:
+        planned(api, "custom")
+    assert "no cell to run" not in str(caught.value)
+
+
 def test_a_private_registry_is_part_of_the_planned_images(api: t.Any) -> None:
     cells = planned(api, "v1.0.1", registry="r.example")["cells"]
     assert {cell["engine_image"] for cell in cells} == {"r.example/ttpcodes/longhorn-engine:no-cleanup"}

@@ -334,8 +334,10 @@ class Watch:
     def _event(self, line: bytes) -> Object:
         try:
             event = json.loads(line)
-        except ValueError as error:
+        except http.NOT_JSON as error:
             raise ApiFailure("an event is not JSON", subject=self._what, seen=http.shorten(line)) from error
+        if not isinstance(event, dict):
+            raise ApiFailure("an event is no JSON object", subject=self._what, seen=http.shorten(line))
         if event.get("type") == "ERROR":
             raise self._failure(event.get("object") or {})
         return t.cast(Object, event)

@@ -26,6 +26,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history import model,
 RECORDS = "history.jsonl"
 MANIFEST = "manifest.json"
 LOCK = ".lock"
+_DEEPEST = 64
 _LOG_PATH = re.compile(r"logs/[0-9A-Za-z][0-9A-Za-z._-]*/\d+\.log")
 _Record = t.TypeVar("_Record")
 
@@ -290,7 +291,7 @@ class _LogFiles(Mapping[str, bytes]):
 
     def __init__(self, folder: Path, paths: set[str]) -> None:
         self._folder = folder
-        self._paths = sorted(path for path in paths if _is_log(folder, path))
+        self._paths = dict.fromkeys(sorted(path for path in paths if _is_log(folder, path)))
 
     def __getitem__(self, path: str) -> bytes:
         if path not in self._paths:
@@ -307,7 +308,7 @@ class _LogFiles(Mapping[str, bytes]):
 def cleaned(document: model.JsonObject) -> dict[str, t.Any]:
     """The object without what nobody judges and without values that may be secret."""
     metadata = {key: value for key, value in (document.get("metadata") or {}).items() if key != "managedFields"}
-    if metadata.get("annotations"):
+    if isinstance(metadata.get("annotations"), Mapping):
         metadata["annotations"] = {
             key: value
             for key, value in metadata["annotations"].items()
@@ -316,21 +317,30 @@ def cleaned(document: model.JsonObject) -> dict[str, t.Any]:
     return t.cast(dict[str, t.Any], _without_values({**document, "metadata": metadata}))
 
 
-def _without_values(value: t.Any) -> t.Any:
-    """Environment variables keep their names; a value that stands in the object itself may be a credential."""
+def _without_values(value: t.Any, depth: int = 0) -> t.Any:
+    """Environment variables keep their names; a value that stands in the object itself may be a credential.
+
+    What is nested so deeply is nothing that anybody judges; written, it could not be read again.
+    """
+    if isinstance(value, Mapping | list | tuple) and depth == _DEEPEST:
+        return "(not recorded: nested too deeply)"
     if isinstance(value, Mapping):
-        return {key: _named_only(inner) if key == "env" else _without_values(inner) for key, inner in value.items()}
+        return {
+            key: _named_only(inner, depth + 1) if key == "env" else _without_values(inner, depth + 1)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_without_values(inner) for inner in value]
+        return [_without_values(inner, depth + 1) for inner in value]
     return value
 
 
-def _named_only(variables: t.Any) -> t.Any:
-    if not isinstance(variables, list):
-        return _without_values(variables)
+def _named_only(variables: t.Any, depth: int) -> t.Any:
+    named = _without_values(variables, depth)
+    if not isinstance(named, list):
+        return named
     return [
         {**item, "value": "(not recorded)"} if isinstance(item, Mapping) and item.get("value") else item
-        for item in variables
+        for item in named
     ]
 
 
@@ -373,7 +383,7 @@ def _damaged_logs(folder: Path, found: list[model.Record]) -> Iterator[str]:
 def _against_manifest(folder: Path, last: model.Record | None) -> Iterator[str]:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         yield f"{MANIFEST}: {'missing' if isinstance(error, FileNotFoundError) else 'not readable'}"
         return
     chain = manifest.get("chain") if isinstance(manifest, dict) else None
@@ -416,7 +426,7 @@ def _chain(folder: Path) -> list[t.Any]:
     """The links of earlier recordings; none when there is no manifest, or none that can be read."""
     try:
         chain = json.loads((folder / MANIFEST).read_bytes())["chain"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
         return []
     return chain if isinstance(chain, list) else []
 

@@ -25,6 +25,7 @@ _CONNECT_TIMEOUT = 10.0
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"')
 _BY_ADMISSION = re.compile(r"admission webhook \"[^\"]*\" denied|ValidatingAdmissionPolicy '[^']*'.* denied", re.DOTALL)
 _LONGEST_TEXT = 1000
+NOT_JSON = (ValueError, RecursionError)  # the latter: nested too deeply
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Answer:
         """The body, parsed, or ApiFailure."""
         try:
             return json.loads(self.body) if self.body else None
-        except ValueError as error:
+        except NOT_JSON as error:
             raise errors.ApiFailure(
                 "the answer is not JSON", subject=what, seen=shorten(self.body), status=self.status
             ) from error
@@ -219,7 +220,7 @@ def _is_status(body: bytes) -> bool:
     """Whether it is the API server itself that answers."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except NOT_JSON:
         return False
     return isinstance(document, dict) and document.get("kind") == "Status"
 
@@ -228,7 +229,7 @@ def message_of(body: bytes) -> str:
     """What an error body says: the message of a Status or of Longhorn's manager, else its text."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except NOT_JSON:
         return shorten(body)
     if isinstance(document, dict):
         told = document.get("message") or document.get("detail") or document.get("error")
@@ -241,7 +242,7 @@ def fields_of(body: bytes) -> list[str]:
     """The fields that a Status names as the causes of a refusal."""
     try:
         causes = (json.loads(body).get("details") or {}).get("causes") or ()
-    except (ValueError, AttributeError):
+    except (*NOT_JSON, AttributeError):
         return []
     return [field for cause in causes if (field := shorten(str(cause.get("field") or "").encode()))]
 

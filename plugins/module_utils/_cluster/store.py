@@ -344,7 +344,7 @@ def _content(s3: t.Any, bucket: str, key: str, **version: str) -> bytes:
 def _backup(volume: str, name: str, item: Mapping[str, t.Any], content: bytes) -> StoredBackup:
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     stated = document if isinstance(document, dict) else {}
     labels = stated.get("Labels")

@@ -99,7 +99,7 @@ def read_logs(files: Mapping[str, bytes], *, pods: Iterable[Mapping[str, t.Any]]
     known = _pods(pods)
     gaps: list[tuple[str, str]] = []
     warnings: list[str] = []
-    by_attempt: dict[tuple[str, int], list[_File]] = {}
+    by_pod: dict[str, dict[int, list[_File]]] = {}
     for path in sorted(files):
         found = [item for item in _identify(path, files[path]) if item.pod in known or _KNOWN_PODS.fullmatch(item.pod)]
         if not found:
@@ -109,15 +109,16 @@ def read_logs(files: Mapping[str, bytes], *, pods: Iterable[Mapping[str, t.Any]]
             if attempt < 0:
                 warnings.append(f"{path}: of which attempt of pod {item.pod} it is, the dump does not say; left out")
             else:
-                by_attempt.setdefault((item.pod, attempt), []).append(item)
+                by_pod.setdefault(item.pod, {}).setdefault(attempt, []).append(item)
     logs = []
-    for (pod, attempt), candidates in sorted(by_attempt.items()):
-        rest = {key: value for key, value in by_attempt.items() if key[0] == pod and key[1] != attempt}
-        chosen, lost = _choose(candidates, known.get(pod), attempt=attempt, others=rest.values())
-        gaps += [(pod, reason) for reason in lost]
-        warnings += lost
-        if chosen is not None:
-            logs.append(_dumped(chosen, known.get(pod), attempt=attempt))
+    for pod, by_attempt in sorted(by_pod.items()):
+        for attempt, candidates in sorted(by_attempt.items()):
+            rest = [files for number, files in by_attempt.items() if number != attempt]
+            chosen, lost = _choose(candidates, known.get(pod), attempt=attempt, others=rest)
+            gaps += [(pod, reason) for reason in lost]
+            warnings += lost
+            if chosen is not None:
+                logs.append(_dumped(chosen, known.get(pod), attempt=attempt))
     gaps += _missing(known, {(log.pod, log.attempt) for log in logs}, set(gaps))
     return Logs(logs=tuple(logs), gaps=tuple(gaps), warnings=tuple(warnings))
 
@@ -212,8 +213,8 @@ def _wrong(item: _File, pod: _Pod | None, *, attempt: int, truth: _File | None, 
         return ""
     for line in read_lines([item.content]):
         moment = line.time
-        early = moment is not None and moment < run.started - _ROUNDING
-        late = moment is not None and run.finished is not None and moment > run.finished + _ROUNDING
+        early = moment is not None and run.started - moment > _ROUNDING
+        late = moment is not None and run.finished is not None and moment - run.finished > _ROUNDING
         if early or late:
             when = "before attempt %d started" if early else "after attempt %d ended"
             return f"line {line.number} was written {when % attempt}, so the text is another attempt's"

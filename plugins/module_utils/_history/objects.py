@@ -44,7 +44,7 @@ _TICK = re.compile(r"-(\d{8,10})$")
 
 
 # A Job gives up long before, and a history may be forged: whoever goes through the starts must come to an end.
-MAX_RESTARTS = 1000
+MAX_RESTARTS = 100
 _MAX_DIGITS = 20  # of a resourceVersion: it is an unsigned integer of 64 bits
 
 

@@ -13,6 +13,7 @@ import types
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time, parse_time
@@ -91,8 +92,7 @@ def _value(value: t.Any) -> t.Any:
 
 
 def _build(cls: type[t.Any], document: dict[str, t.Any], *, where: str) -> t.Any:
-    hints = t.get_type_hints(cls)
-    fields = {item.name: item for item in dataclasses.fields(cls)}
+    hints, fields = _shape(cls)
     unknown = sorted(set(document) - set(fields))
     if unknown:
         raise RecordError(f"{where}: unknown field {unknown[0]!r}; known are {', '.join(fields)}")
@@ -101,6 +101,11 @@ def _build(cls: type[t.Any], document: dict[str, t.Any], *, where: str) -> t.Any
         raise RecordError(f"{where}: field {missing[0]!r} is missing")
     values = {name: _parse(hints[name], value, where=f"{where}.{name}") for name, value in document.items()}
     return cls(**values)
+
+
+@cache  # a history has a line for each record, and few kinds of them
+def _shape(cls: type[t.Any]) -> tuple[dict[str, t.Any], dict[str, dataclasses.Field[t.Any]]]:
+    return t.get_type_hints(cls), {item.name: item for item in dataclasses.fields(cls)}
 
 
 def _required(item: dataclasses.Field[t.Any]) -> bool:

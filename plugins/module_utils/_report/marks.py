@@ -66,7 +66,8 @@ def of_case(case: Case, judged: CellJudgement, *, ticks: Ticks, lives: Lives) ->
     _ticks(case, made, ticks)
     for invocation in case.invocations:
         made.marks.append(_job(case, invocation))
-        made.marks += [_attempt(invocation, attempt) for attempt in invocation.attempts]
+        pods = {pod.meta.name: pod for pod in reversed(invocation.pods)}
+        made.marks += [_attempt(invocation, attempt, pods.get(attempt.pod)) for attempt in invocation.attempts]
     verdicts = {check.check: check.verdict for check in judged.checks}
     for kind in t.get_args(ArtefactKind):
         own = lives.get((case.cell.volume, kind), {})
@@ -135,8 +136,7 @@ def _job(case: Case, item: Invocation) -> Mark:
     )  # fmt: skip
 
 
-def _attempt(item: Invocation, attempt: Attempt) -> Mark:
-    pod = next((pod for pod in item.pods if pod.meta.name == attempt.pod), None)
+def _attempt(item: Invocation, attempt: Attempt, pod: PodSeen | None) -> Mark:
     run = pod.run(attempt.number) if pod is not None else None
     start = (run.started if run else None) or _log_time(attempt, 0) or (_created(pod) or _began(item))
     end = (run.finished if run else None) or _log_time(attempt, -1) or start

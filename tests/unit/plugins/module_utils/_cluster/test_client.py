@@ -126,6 +126,8 @@ def test_a_list_is_read_to_its_last_page(api: Api, client: Client) -> None:
         ),
         pytest.param(status(410, "too old"), errors.Expired, "no longer has the changes", id="410"),
         pytest.param(reply(200, b"<html>"), errors.ApiFailure, "not JSON", id="an answer that is not JSON"),
+        pytest.param(reply(200, b"[" * 100_000), errors.ApiFailure, "not JSON", id="an answer nested too deeply"),
+        pytest.param(reply(400, b"[" * 100_000), errors.LonghornQAError, r"\[\[\[", id="an error nested too deeply"),
     ],
 )
 def test_errors_are_told(api: Api, client: Client, answer: t.Any, error: type[Exception], message: str) -> None:

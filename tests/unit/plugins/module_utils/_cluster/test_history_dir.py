@@ -292,3 +292,29 @@ def test_values_that_may_be_secret_and_bookkeeping_are_not_recorded() -> None:
     assert "canary" not in json.dumps(kept)
     assert kept["metadata"] == {"name": "p", "annotations": {"kept": "yes"}}
     assert kept["spec"]["containers"][0]["env"][1] == pod["spec"]["containers"][0]["env"][1]  # type: ignore[index]
+
+
+def nested(depth: int, innermost: t.Any = None) -> t.Any:
+    value: t.Any = innermost
+    for place in range(depth):
+        value = {"env": value} if place % 3 == 0 else [value] if place % 3 == 1 else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5000])
+def test_an_object_that_is_nested_too_deeply_is_recorded_without_its_depths(tmp_path: Path, depth: int) -> None:
+    document = {"metadata": {"name": "p", "uid": "u", "annotations": ["x"]}, "spec": nested(depth), "status": {"a": 1}}
+    with history_dir.open_for_writing(tmp_path, SUBJECTS, clock=FixedClock()) as writer:
+        writer.object("jobs", "ADDED", document)
+        writer.end("invocations")
+    history = history_dir.read_history(tmp_path)
+    assert history.damage == ()
+    (seen,) = [record.object for record in history.records if isinstance(record, model.ObjectSeen)]
+    assert seen["status"] == {"a": 1}
+    assert "(not recorded: nested too deeply)" in json.dumps(seen)
+
+
+def test_a_manifest_that_is_nested_too_deeply_is_not_readable(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    assert history_dir.read_history(tmp_path).damage == ("manifest.json: not readable",)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._history import documents, model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.documents import Broken, Document, read_documents
 from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import Imported, import_dump
 
@@ -285,3 +285,35 @@ def test_documents_are_found_around_what_is_broken(parts: list[bytes]) -> None:
     for item in read_documents(content):
         assert isinstance(item, Document | Broken)
         assert 0 <= item.offset < len(content)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9Z"])
+def test_times_at_the_ends_of_the_calendar_are_times(moment: str) -> None:
+    ended = {"terminated": {"exitCode": 0, "startedAt": moment, "finishedAt": moment}}
+    line = b'time="2026-11-23T03:10:01Z" level=info msg="x"\n'
+    found = run({"pods.json": pod(state=ended), f"{POD}.log": line})
+    assert len(found.warnings) == 1 and "another attempt's" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [
+        pytest.param(b"{\n" * 200_000, documents.MAX_BROKEN, id="a document begins in each line"),
+        pytest.param((b"[" + b"1," * 2000 + b"\n") * 500, 6, id="each begins inside the one before"),
+    ],
+)
+def test_a_file_that_is_broken_again_and_again_is_given_up(content: bytes, most: int) -> None:
+    """Each try may read the whole file: without a bound, reading it takes hours."""
+    found = run({"a.json": job(), "b.json": content})
+    assert 1 < len(found.warnings) <= most
+    assert "the rest was not read" in found.warnings[-1]
+    assert [record.kind for record in found.history.records if isinstance(record, model.Gap)] == ["dump"] * len(
+        found.warnings
+    )
+
+
+def test_a_few_broken_documents_cost_themselves_only() -> None:
+    content = b"".join(b'{"broken": \n' + json.dumps(job(f"j{place}")).encode() + b"\n" for place in range(90))
+    found = run({"a.json": content})
+    assert len(found.warnings) == 90
+    assert sum(isinstance(record, model.ObjectSeen) for record in found.history.records) == 90

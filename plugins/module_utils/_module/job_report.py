@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import read_history
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import RECORDS, read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import examine
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 from ansible_collections.longhorn.qa.plugins.module_utils._module import report_files
@@ -42,7 +42,7 @@ def run(params: Mapping[str, t.Any], *, check_mode: bool = False, now: datetime 
     histories: Sequence[str] = params["history"]
     if not histories:
         raise BadInput("there is nothing to judge", subject="history", expected="one folder or more", seen="none")
-    if check_mode and not all((Path(path) / "history.jsonl").exists() for path in histories):
+    if check_mode and not all((Path(path) / RECORDS).exists() for path in histories):
         return {"changed": False, "skipped": True, "msg": "judging is skipped in check mode: there is nothing recorded"}
     folder = Path(params["report_dir"]) if params["report_dir"] else None
     if folder is not None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time
@@ -41,6 +41,16 @@ def document(
         "runs": runs,
         "changes": changes(*runs) if len(runs) == 2 and not _one_run(runs) else None,
     }
+
+
+def worst_first(items: Iterable[Document]) -> list[Document]:
+    """Runs, or cells, as a reader wants them who looks at the first of them only."""
+    return sorted(items, key=lambda item: _ORDER.index(item["verdict"]))
+
+
+def in_a_line(evidence: Document) -> str:
+    """A piece of a check's evidence: where it is, and its words if there are any."""
+    return f"{evidence['what']} ({evidence['where']})" + (f": {evidence['text']}" if evidence["text"] else "")
 
 
 def _one_run(runs: Sequence[Document]) -> bool:

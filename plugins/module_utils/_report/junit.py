@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 from xml.etree import ElementTree  # writing only; nothing is parsed here
 
-from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
+from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document, in_a_line
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import no_formula, xml_text
 
 Inconclusive = t.Literal["error", "failure", "skipped"]
@@ -88,9 +88,5 @@ def _shown(text: str) -> str:
 
 def _text(check: Document) -> str:
     parts = [check["summary"], check["advice"], check["known_issue"]]
-    parts += [_evidence(item) for item in check["evidence"]]
+    parts += [in_a_line(item) for item in check["evidence"]]
     return xml_text("\n".join(part for part in parts if part))
-
-
-def _evidence(item: dict[str, t.Any]) -> str:
-    return f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
-from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
+from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document, in_a_line, worst_first
 from ansible_collections.longhorn.qa.plugins.module_utils._report.findings import contracts, findings
 from ansible_collections.longhorn.qa.plugins.module_utils._report.redact import redacted
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, one_line
@@ -26,7 +26,7 @@ def markdown(document: Document) -> str:
     """The text, with one finding however many volumes have it."""
     lines = [f"## longhorn.qa: {document['verdict']}", ""]
     runs = document["runs"]
-    for run in runs if len(runs) <= MAX_RUNS else sorted(runs, key=_badness)[:MAX_RUNS]:
+    for run in runs if len(runs) <= MAX_RUNS else worst_first(runs)[:MAX_RUNS]:
         lines += [*_run(run), ""]
     if len(runs) > MAX_RUNS:
         lines += [f"and {len(runs) - MAX_RUNS} more runs.", ""]
@@ -58,14 +58,10 @@ def _run(run: Document) -> Iterator[str]:
         yield from _findings(run)
 
 
-def _badness(item: Document) -> int:
-    return ("broken", "fail", "inconclusive", "pass").index(item["verdict"])
-
-
 def _cells(run: Document) -> Iterator[str]:
     yield "| volume | task | engine image | faults | Jobs | verdict |"
     yield "|---|---|---|---|---|---|"
-    cells = sorted(run["cells"], key=_badness)
+    cells = worst_first(run["cells"])
     for cell in cells[:MAX_CELLS]:
         faults = "not stated" if cell["faults"] is None else ", ".join(cell["faults"]) or "none"
         image = code(cell["engine_image"], 100) if cell["engine_image"] else "default"
@@ -100,8 +96,7 @@ def _findings(run: Document) -> Iterator[str]:
         if first["evidence"]:
             yield ""
         for item in first["evidence"][:3]:
-            where = f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")
-            yield f"- {code(where, 240)}"
+            yield f"- {code(in_a_line(item), 240)}"
     if len(every) > MAX_CHECKS:
         yield ""
         yield f"and {len(every) - MAX_CHECKS} more findings."

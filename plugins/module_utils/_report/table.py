@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.longhorn.qa.plugins.module_utils._report.compare import grouped
-from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document
+from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document, in_a_line, worst_first
 from ansible_collections.longhorn.qa.plugins.module_utils._report.safe import clipped, no_formula, one_line, wrapped
 
 WIDTH = 100
@@ -38,7 +38,7 @@ def table(document: Document) -> list[str]:
     rows = MAX_ROWS // max(1, len(document["runs"]))
     for run in document["runs"]:
         head += [*_run(run, max(1, rows)), ""]
-        for cell in _worst_first(run["cells"]):
+        for cell in worst_first(run["cells"]):
             if len(remarks) <= MAX_LINES:
                 remarks += _remarks(cell)
     head += _changes(document)
@@ -47,11 +47,6 @@ def table(document: Document) -> list[str]:
     if len(lines) >= MAX_LINES:
         lines = [*lines[: MAX_LINES - 3], "... more is in report.json and report.html", ""]
     return [*lines, last]
-
-
-def _worst_first(cells: list[Document]) -> list[Document]:
-    order = {"broken": 0, "fail": 1, "inconclusive": 2, "pass": 3}
-    return sorted(cells, key=lambda cell: order[cell["verdict"]])
 
 
 def _run(run: Document, rows: int) -> list[str]:
@@ -63,13 +58,13 @@ def _run(run: Document, rows: int) -> list[str]:
     if not cells:
         return lines
     lines.append("volume".ljust(_CELL_WIDTH) + "".join(head.rjust(5) for head in _HEADS.values()))
-    shown = cells if len(cells) <= rows else _worst_first(cells)[:rows]
+    shown = cells if len(cells) <= rows else worst_first(cells)[:rows]
     for cell in shown:
         marks = {check["check"]: _MARKS[check["verdict"]] for check in cell["checks"]}
         name = clipped(no_formula(one_line(cell["volume"])), _CELL_WIDTH - 1).ljust(_CELL_WIDTH)
         lines.append(name + "".join(marks.get(check, "").rjust(5) for check in _HEADS))
     if len(shown) < len(cells):
-        rest = [cell["verdict"] for cell in _worst_first(cells)[rows:]]
+        rest = [cell["verdict"] for cell in worst_first(cells)[rows:]]
         words = ", ".join(f"{rest.count(word)} {word}" for word in ("fail", "inconclusive", "pass") if word in rest)
         lines.append(f"and {len(rest)} more volumes: {words}")
     lines.append("ok pass, FAIL fail, ? inconclusive, - not applicable")
@@ -121,6 +116,5 @@ def _remarks(cell: Document) -> list[str]:
                 lines += _few(more, indent="      ")
         if check["verdict"] == "fail":
             for item in check["evidence"][:3]:
-                shown = f"{item['what']} ({item['where']})" + (f": {item['text']}" if item["text"] else "")
-                lines.append(clipped("      " + one_line(shown), WIDTH))
+                lines.append(clipped("      " + one_line(in_a_line(item)), WIDTH))
     return lines

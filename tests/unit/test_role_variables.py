@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/best_effort_cleanup"
 SEEN = ("trigger", "tasks", "effects", "cron", "recovers", "namespaces", "kept")
+IMAGES = ("default_image", "default_faults")
+VALUES = ", ".join(f"'{name}': __best_effort_cleanup_{name}" for name in (*SEEN, *IMAGES))
 PLAY = f"""
 - hosts: localhost
   gather_facts: false
@@ -24,7 +26,7 @@ PLAY = f"""
     __best_effort_cleanup_preflight: {{cells: [{{faults: [snapshot-delete], fault_type: admission}}]}}
   tasks:
     - ansible.builtin.copy:
-        content: "{{{{ {{{", ".join(f"'{name}': __best_effort_cleanup_{name}" for name in SEEN)}}} | to_json }}}}"
+        content: "{{{{ {{{VALUES}}} | to_json }}}}"
         dest: "{{{{ playbook_dir }}}}/seen.json"
         mode: "0600"
 """
@@ -88,6 +90,29 @@ def test_text_means_the_same(tmp_path: Path, options: dict[str, t.Any]) -> None:
     assert typed["recovers"] is options.get("recovery", True)
     assert bool(typed["namespaces"]) is ("backup" in typed["tasks"])
     assert (typed["cron"] == "*/3 * * * *") is not typed["trigger"]
+
+
+@pytest.mark.parametrize(
+    ("images", "default", "found"),
+    [
+        pytest.param(
+            [{"image": "q.io/e:x", "broken": ["backup-delete"]}],
+            "q.io/e:x",
+            ["r.io/e:x", ["backup-delete"]],
+            id="a stub",
+        ),
+        pytest.param([{"image": "q.io/e:x"}], "q.io/e:x", ["r.io/e:x", []], id="one that fails nothing"),
+        pytest.param([{"image": ""}], "", ["", []], id="as it is"),
+    ],
+)
+def test_the_default_engine_image_is_moved_with_the_others(
+    tmp_path: Path, images: list[dict[str, t.Any]], default: str, found: list[t.Any]
+) -> None:
+    options = {"engine_images": images, "default_engine_image": default, "registry": "r.io"}
+    typed = seen(
+        tmp_path / "play", [json.dumps({f"best_effort_cleanup_{name}": value for name, value in options.items()})]
+    )
+    assert [typed[name] for name in IMAGES] == found
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 
 def in_registry(reference: str, registry: str) -> str:
-    """The same image, pulled from ``registry`` (a host, perhaps with a port and a path). Empty: as it was.
+    """The same image, pulled from ``registry`` (a host, perhaps with a port and a path). As it was where one is empty.
 
     The host of the reference is replaced; a reference without one (Docker Hub's short form) keeps its whole path.
     """
-    if not registry:
+    if not (reference and registry):
         return reference
     return f"{registry.rstrip('/')}/{_path(reference)}"
 

@@ -17,6 +17,7 @@ from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.registry imp
         pytest.param("reg:5000/a/b:x", "other.example", "other.example/a/b:x", id="a host with a port"),
         pytest.param("longhornio/minio:x", "r.example", "r.example/longhornio/minio:x", id="Docker Hub's short form"),
         pytest.param("busybox", "r.example/m/", "r.example/m/busybox", id="a bare name and a slash at the end"),
+        pytest.param("", "r.example", "", id="no image, which is the default one"),
         pytest.param("a.b/c@sha256:00", "r.example", "r.example/c@sha256:00", id="a digest"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Client
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import TerminalState
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import engine_image, names
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.engine_image import Desired, EngineImage
@@ -83,13 +84,19 @@ def _used_by(here: Fixtures, desired: Desired) -> list[str]:
 
 def _wait_ready(here: Fixtures, desired: Desired) -> EngineImage | None:
     nodes = [node.name for node in here.objects.nodes() if node.ready]
-    return here.wait(
-        lambda: here.objects.engine_image(desired.name),
-        lambda found: engine_image.ready(found, nodes),
-        subject=f"engine image {desired.image} ({desired.name})",
-        expected="that it can be used on every ready node",
-        advice=f"Look at the pods of DaemonSet engine-image-{desired.name}: can the nodes pull the image?",
-    )
+    try:
+        return here.wait(
+            lambda: here.objects.engine_image(desired.name),
+            lambda found: engine_image.ready(found, nodes),
+            subject=f"engine image {desired.image} ({desired.name})",
+            expected="that it can be used on every ready node",
+            advice=f"Look at the pods of DaemonSet engine-image-{desired.name}: can the nodes pull the image?",
+        )
+    except TerminalState as error:
+        found = here.objects.engine_image(desired.name)
+        if found is not None and found.incompatible:  # which only shows when the nodes have pulled it
+            error.advice = "Use an image that was built for this Longhorn, and remove this one (state=absent)."
+        raise
 
 
 def _wait_unused(here: Fixtures, desired: Desired) -> None:

@@ -100,12 +100,15 @@ def test_the_default_changes_only_after_the_image_is_ready(api: t.Any) -> None:
 @pytest.mark.parametrize(
     ("seen", "error", "words"),
     [
-        pytest.param(image("incompatible", cliAPIVersion=10), errors.TerminalState, "CLI API is 10", id="incompatible"),
+        pytest.param(
+            image("incompatible", cliAPIVersion=10), errors.TerminalState, "CLI API is 10.*Use an image that was built",
+            id="incompatible",
+        ),
         pytest.param(
             image("deployed", incompatible=True, cliAPIVersion=3), errors.TerminalState, "CLI API is 3",
             id="deployed-and-incompatible",
         ),
-        pytest.param(image("error"), errors.TerminalState, "state=error", id="error"),
+        pytest.param(image("error"), errors.TerminalState, "state=error.*pull the image", id="error"),
         pytest.param(image("deploying"), errors.WaitTimeout, "DaemonSet engine-image-ei-0016307a", id="never-deployed"),
         pytest.param(
             image("deployed", nodeDeploymentMap={}), errors.WaitTimeout, "not yet on node node-1", id="one-node-without"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scenario describes a fixture in the same way whenever it comes back to it."""
+"""The scenario describes a fixture in the same way whenever it comes back to it, and waits for each alike."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def handed_over(file: str) -> dict[str, dict[str, t.Any]]:
 def test_the_recovery_says_what_the_making_said(role: str) -> None:
     """A volume of another size than the role's default is refused when it is not told again."""
     assert handed_over("recover.yml")[role] == handed_over("fixtures.yml")[role]
+
+
+def test_each_fixture_is_waited_for_as_long_as_the_run_says() -> None:
+    waits = {
+        name: [value for key, value in options.items() if key.endswith("_wait_timeout")]
+        for name, options in handed_over("fixtures.yml").items()
+    }
+    assert len(waits) == 5
+    assert set(map(str, waits.values())) == {str(["{{ best_effort_cleanup_wait_timeout }}"])}, waits

@@ -32,12 +32,12 @@ PLAY = f"""
 """
 
 
-STORE = """
+ONE_ROLE = """
 - hosts: localhost
   gather_facts: false
   tasks:
     - ansible.builtin.include_role:
-        name: longhorn.qa.backup_store
+        name: longhorn.qa.{role}
 """
 
 
@@ -120,7 +120,16 @@ def test_the_default_engine_image_is_moved_with_the_others(
 )
 def test_a_store_has_its_proxy_when_the_text_says_so(tmp_path: Path, proxy: str, refused: bool) -> None:
     """With a proxy a store that exists needs its keys, which is the first thing that the role looks at."""
-    done = played(tmp_path, STORE, ["backup_store_url=s3://b@r/", f"backup_store_proxy={proxy}"])
+    done = played(
+        tmp_path, ONE_ROLE.format(role="backup_store"), ["backup_store_url=s3://b@r/", f"backup_store_proxy={proxy}"]
+    )
     said = done.stdout + done.stderr
     assert ("backup_store_proxy needs a Secret" in said) is refused, said
     assert ("Make the store Longhorn's backup target" in said) is not refused, said
+
+
+def test_a_default_engine_image_is_not_ignored(tmp_path: Path) -> None:
+    options = {"engine_image_images": ["q.io/e:x"], "engine_image_default": "q.io/e:y"}
+    done = played(tmp_path, ONE_ROLE.format(role="engine_image"), [json.dumps(options)])
+    assert "q.io/e:y is none of engine_image_images (q.io/e:x)" in done.stdout + done.stderr
+    assert done.returncode == 2

@@ -13,7 +13,6 @@ import types
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 from ansible_collections.longhorn.qa.plugins.module_utils._history.times import format_time, parse_time
@@ -29,6 +28,8 @@ _KINDS: dict[str, type[t.Any]] = {
     "note": model.Note,
     "end": model.End,
 }
+_Shape = tuple[dict[str, t.Any], dict[str, "dataclasses.Field[t.Any]"]]
+_SHAPES: dict[type[t.Any], _Shape] = {}
 _NAMES = {cls: name for name, cls in _KINDS.items()}
 
 
@@ -103,9 +104,11 @@ def _build(cls: type[t.Any], document: dict[str, t.Any], *, where: str) -> t.Any
     return cls(**values)
 
 
-@cache  # a history has a line for each record, and few kinds of them
-def _shape(cls: type[t.Any]) -> tuple[dict[str, t.Any], dict[str, dataclasses.Field[t.Any]]]:
-    return t.get_type_hints(cls), {item.name: item for item in dataclasses.fields(cls)}
+def _shape(cls: type[t.Any]) -> _Shape:
+    """A history has a line for each record, and few kinds of them: so each is looked at once."""
+    if cls not in _SHAPES:
+        _SHAPES[cls] = t.get_type_hints(cls), {item.name: item for item in dataclasses.fields(cls)}
+    return _SHAPES[cls]
 
 
 def _required(item: dataclasses.Field[t.Any]) -> bool:

@@ -14,7 +14,8 @@ author:
 description:
   - Counts the log lines of a CronJob's or Job's pods, over all attempts, that match, and fails unless their number is
     right.
-  - Lines are parsed as logfmt and their own fields are compared, so text that a line merely quotes does not count.
+  - Lines are parsed as logfmt or as JSON objects and their own fields are compared, so text that a line merely quotes
+    does not count.
   - Logs are read as streams; their size does not matter.
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
@@ -46,7 +47,7 @@ options:
     default: ""
   message_text:
     description:
-      - Text that occurs in the line's message. For a line that is not logfmt, in the line.
+      - Text that occurs in the line's message. For a line that is neither logfmt nor JSON, in the line.
     type: str
     default: ""
   message_regex:
@@ -117,7 +118,7 @@ matched:
       type: int
       sample: 12
     level:
-      description: Its level; empty if the line is not logfmt.
+      description: Its level; empty if the line is neither logfmt nor JSON.
       returned: success
       type: str
       sample: warning

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ansible_collections.longhorn.qa.plugins.module_utils._history import dump_logs, model, objects
+from ansible_collections.longhorn.qa.plugins.module_utils._history import dump_logs, logtext, model, objects
 from ansible_collections.longhorn.qa.plugins.module_utils._history.documents import (
     Broken,
     looks_like_json,
@@ -53,11 +53,12 @@ def import_dump(files: Mapping[str, bytes], *, subjects: model.Subjects, at: dat
     found = _Collected()
     logs: dict[str, bytes] = {}
     for path in sorted(files):
+        content = logtext.from_utf16(files[path])
         if dump_logs.is_log_name(path):
-            logs[path] = files[path]
-        elif looks_like_json(files[path]):
-            _read_json(path, files[path], found=found, at=at)
-        elif path.endswith((".json", ".jsonl")) and files[path].strip():
+            logs[path] = content
+        elif looks_like_json(content):
+            _read_json(path, content, found=found, at=at)
+        elif path.endswith((".json", ".jsonl")) and content.strip():
             _broken(path, Broken(offset=0, reason="not JSON"), kind=_kind_in_name(path), found=found)
     seen = sorted(found.objects.values(), key=_server_order)
     read = dump_logs.read_logs(logs, pods=[item.object for item in seen if item.kind == "pods"])

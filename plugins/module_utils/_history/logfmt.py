@@ -4,11 +4,14 @@
 Evidence is matched on parsed fields, never on lines, because lines quote each other: an event echoed in a log, or an
 engine's error inside a job's warning, repeats the very text a check looks for. So the parser follows the format's
 definition strictly, and whatever is not exactly that comes out as a line without fields. Any bytes are accepted.
+
+A manager that was told to log as JSON writes the same fields as an object, so such a line has them too.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import typing as t
 from collections.abc import Iterable, Iterator
@@ -26,6 +29,7 @@ _PLAIN = re.compile(r'([^\s"=]+)=(?:"([^"]*)"|([A-Za-z0-9\-._/@^+]*))(?: |\Z)')
 _PREFIX = re.compile(r"\[([^\s\[\]]+)\] ")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.)|$)", re.DOTALL)
 _PART = re.compile(rf"(?:[^\\]+|{_ESCAPE.pattern}){{1,4096}}", re.DOTALL)
+_LONE = re.compile("[\ud800-\udfff]")  # half of a character, which no encoding can write
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'"}
 
 Fields = tuple[tuple[str, str], ...]
@@ -94,7 +98,9 @@ def parse_fields(text: str) -> Fields | None:
 
 
 def parse_line(text: str, *, number: int = 1) -> Line:
-    """A line with its fields, if it is logfmt, after an optional ``[process] `` prefix."""
+    """A line with its fields, if it is logfmt, after an optional ``[process] `` prefix, or a JSON object."""
+    if text.startswith("{"):
+        return Line(number=number, text=text, fields=_json_fields(text))
     if "=" not in text:
         return Line(number=number, text=text)
     prefix = _PREFIX.match(text)
@@ -119,6 +125,16 @@ def quote(value: str) -> str:
     if value and _BARE.fullmatch(value):
         return value
     return '"' + "".join(_escaped(char) for char in value) + '"'
+
+
+def _json_fields(text: str) -> Fields:
+    """The members of the object that a whole line is, in their order; none when it is anything else."""
+    try:
+        members = json.loads(text, object_pairs_hook=tuple)
+        told = [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in members]
+    except (ValueError, RecursionError):
+        return ()
+    return tuple((_LONE.sub("\ufffd", key), _LONE.sub("\ufffd", value)) for key, value in told)
 
 
 def _split(chunks: Iterable[bytes], max_line: int) -> Iterator[tuple[bytes, bool]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 # What kubectl and kubelets write in place of a log that they could not get.
@@ -20,6 +21,13 @@ _ERRORS = re.compile(
 _CRI = re.compile(rb"(\S+) (stdout|stderr) ([FP])(?::\S+)?(?: (.*))?", re.DOTALL)
 _STAMPED = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}(?:Z|[+-]\d\d:\d\d) ")
 _CRI_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def from_utf16(content: bytes) -> bytes:
+    """As UTF-8 what Windows' PowerShell made of a tool's output on its way to a file; anything else as it is."""
+    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content
+    return content.decode("utf-16", errors="replace").encode("utf-8", errors="replace")
 
 
 def tool_error(content: bytes) -> str:

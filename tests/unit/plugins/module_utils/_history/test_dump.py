@@ -317,3 +317,14 @@ def test_a_few_broken_documents_cost_themselves_only() -> None:
     found = run({"a.json": content})
     assert len(found.warnings) == 90
     assert sum(isinstance(record, model.ObjectSeen) for record in found.history.records) == 90
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_files_that_powershell_wrote_are_read(encoding: str) -> None:
+    line = 'time="2026-11-23T03:10:01Z" level=info msg="\u00e9"\r\n'
+    bom = "\ufeff" if encoding.endswith("be") else ""
+    files = {"pods.json": json.dumps(pod()), f"{POD}.log": line}
+    found = run({path: f"{bom}{text}".encode(encoding) for path, text in files.items()})
+    assert found.warnings == ()
+    assert [record.kind for record in objects_of(found)] == ["pods"]
+    assert list(found.history.logs.values()) == [line.encode()]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 
 import pytest
@@ -35,6 +36,29 @@ def test_messages_nest_to_any_depth(message: str) -> None:
     assert outer.level == "warning"
     assert outer.message == "stderr, " + inner
     assert parse_line(outer.message.removeprefix("stderr, ")).message == message
+
+
+@given(st.dictionaries(KEY, TEXT, min_size=1, max_size=8))
+def test_what_the_json_formatter_writes_is_read_back(fields: dict[str, str]) -> None:
+    assert parse_line(json.dumps(fields)).fields == tuple(fields.items())
+    assert parse_line(json.dumps(fields, ensure_ascii=False)).fields == tuple(fields.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"level":"error","level":"info","n":1,"of":{"a":[null]}}', ("error", "1", '[["a", [null]]]')),
+        ('{"level":"half \\ud800","n":"","of":""}', ("half \ufffd", "", "")),
+        ('{"level":"info"', ("", None, None)),
+        ('{"level":"info"} more', ("", None, None)),
+        ('{"level":' * 100_000, ("", None, None)),
+        ('{"level":"info","n":' + "9" * 5000 + "}", ("", None, None)),
+        ("{level=info}", ("", None, None)),
+    ],
+)
+def test_a_line_of_json_is_a_whole_object_and_no_more(text: str, expected: tuple[str | None, ...]) -> None:
+    line = parse_line(text)
+    assert (line.level, line.get("n"), line.get("of")) == expected
 
 
 @given(st.binary(max_size=400))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -23,9 +24,28 @@ from tests.unit.plugins.module_utils._judge.changed import (
 from tests.unit.plugins.module_utils._judge.made import FAULTY, Run
 
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
+from ansible_collections.longhorn.qa.plugins.module_utils._history.logfmt import read_lines
 
 
 # --- what becomes of deletions ---------------------------------------------------------------------------------------
+def manager_logs_json(history: Changed) -> None:
+    """As with the chart's value longhornManager.log.format; jobs log text all the same (4.6)."""
+    for place, record in enumerate(history.records):
+        if isinstance(record, model.Log) and record.pod.startswith("longhorn-manager-") and record.state == "closed":
+            lines = [dict(sorted(line.fields)) for line in read_lines([history.logs[record.path]])]
+            assert lines
+            history.logs[record.path] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+            history.records[place] = replace(record, bytes=len(history.logs[record.path]))
+
+
+@pytest.mark.parametrize(
+    ("release", "task", "effect"),
+    [("v1.0.1", "backup", STORE), ("v1.1.3", "backup", STORE), ("v1.12.1", "snapshot", (HIDDEN, "engine-image"))],
+)
+def test_a_manager_may_log_json(release: str, task: str, effect: tuple[str, str]) -> None:
+    assert not_pass(changed(Run(release, task, *effect), manager_logs_json)) == {}
+
+
 def stays(name: str) -> Change:
     """The object is never gone."""
     kind = "backups" if name.startswith("backup") else "snapshots"

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, LonghornQAError
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, LonghornQAError
 
 try:
     import yaml

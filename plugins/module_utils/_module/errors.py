@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From an error to a module's failure: the one mapping to the arguments of ``fail_json``.
 
-The tree itself lives in ``_cluster``, which raises most of it and may not import upwards; modules take the names from
+The tree itself lives in ``_cluster``, which raises most of it and may not import upwards; modules take its root from
 here.
 """
 
@@ -9,42 +9,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import (
-    ApiFailure,
-    BadInput,
-    Conflict,
-    Expired,
-    Forbidden,
-    Inconclusive,
-    LonghornQAError,
-    MissingLibrary,
-    NotAsExpected,
-    NotFound,
-    Refused,
-    TerminalState,
-    Unauthorized,
-    Unreachable,
-    WaitTimeout,
-)
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import LonghornQAError
 
-__all__ = [
-    "ApiFailure",
-    "BadInput",
-    "Conflict",
-    "Expired",
-    "Forbidden",
-    "Inconclusive",
-    "LonghornQAError",
-    "MissingLibrary",
-    "NotAsExpected",
-    "NotFound",
-    "Refused",
-    "TerminalState",
-    "Unauthorized",
-    "Unreachable",
-    "WaitTimeout",
-    "failure",
-]
+__all__ = ["LonghornQAError", "failure"]
 
 
 def failure(error: LonghornQAError) -> dict[str, t.Any]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import (
     HistoryWriter,
     open_for_writing,
@@ -20,7 +21,6 @@ from ansible_collections.longhorn.qa.plugins.module_utils._history.dump import I
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.found import cells_of
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import release_of
 from ansible_collections.longhorn.qa.plugins.module_utils._module import cell_options, dump_files, release_option
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput
 
 _COMMAND_RELEASES = re.compile(r"(?:^|/)longhorn-manager(?::|@|$)")
 

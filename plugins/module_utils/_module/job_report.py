@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import RECORDS, read_history
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.judge import examine
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.releases import profile
 from ansible_collections.longhorn.qa.plugins.module_utils._module import report_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
 from ansible_collections.longhorn.qa.plugins.module_utils._report.document import Document, document
 from ansible_collections.longhorn.qa.plugins.module_utils._report.html import page

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput
 from ansible_collections.longhorn.qa.plugins.module_utils._module import dump_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput
 
 POD = b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","uid":"u"}}'
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.unit.plugins.module_utils._module.recorded import import_params
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, Conflict
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, Conflict
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from tests.unit.plugins.module_utils._module.recorded import EXPECTED, TESTS, import_params
 
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._module import job_import, job_report, report_files
-from ansible_collections.longhorn.qa.plugins.module_utils._module.errors import BadInput, LonghornQAError
 from ansible_collections.longhorn.qa.plugins.module_utils._report import schema
 
 

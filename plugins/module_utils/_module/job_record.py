@@ -104,7 +104,8 @@ def _with_release(client: Client, subjects: model.Subjects) -> model.Subjects:
         image = LonghornObjects(client, subjects.namespace).manager_image()
     except LonghornQAError:  # plain CronJobs can be recorded, too
         return subjects
-    return replace(subjects, release=release_of(image))
+    release = release_of(image)
+    return replace(subjects, release=release if release_option.known(release) else "")
 
 
 def _later(client: Client) -> tuple[Kind, ...]:

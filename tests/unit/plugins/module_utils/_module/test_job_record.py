@@ -182,6 +182,7 @@ def test_the_result_is_what_was_recorded(tmp_path: Path, monkeypatch: pytest.Mon
         pytest.param(("longhornio/longhorn-manager:v1.0.1",), "", "v1.0.1", id="by its tag"),
         pytest.param(("longhornio/longhorn-manager:v1.0.1",), "2020-06", "2020-06", id="as stated"),
         pytest.param(("mirror/longhorn-manager:custom",), "", "", id="a custom build"),
+        pytest.param(("longhornio/longhorn-manager:v0.8.1",), "", "", id="one that is older than all that are known"),
         pytest.param(("a:v1.0.0", "a:v1.0.1"), "", "", id="in the middle of an upgrade"),
         pytest.param((), "", "", id="no Longhorn"),
     ],

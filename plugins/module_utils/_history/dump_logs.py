@@ -149,17 +149,25 @@ def _identify(path: str, content: bytes) -> list[_File]:
     if match is None:
         return []
     parts = match.groupdict()
-    raw = logtext.is_cri(content) or (not content and "cri" in path.split("/"))
+    output = _output(content)
+    raw = output is not None or (not content and "cri" in path.split("/"))
     item = _File(
         path=path,
         pod=parts["pod"],
         container=parts.get("container") or "",
         attempt=int(parts["attempt"]) if parts.get("attempt") is not None else None,
-        content=logtext.from_cri(content) if logtext.is_cri(content) else logtext.without_times(content),
+        content=logtext.without_times(content) if output is None else output,
         raw=raw,
         before=bool(parts.get("before")),
     )
     return [item]
+
+
+def _output(content: bytes) -> bytes | None:
+    """What a container wrote, of a file that its runtime keeps; None when it is no such file."""
+    if logtext.is_cri(content):
+        return logtext.from_cri(content)
+    return logtext.from_docker(content) if logtext.is_docker(content) else None
 
 
 def _sections(path: str, content: bytes) -> list[_File]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 
 # What kubectl and kubelets write in place of a log that they could not get.
@@ -68,3 +69,28 @@ def from_cri(content: bytes) -> bytes:
             continue
         out.append((match.group(4) or b"") + (b"\n" if match.group(3) == b"F" else b""))
     return b"".join(out)
+
+
+def is_docker(content: bytes) -> bool:
+    """Whether this is the file in which Docker itself keeps a container's output: a JSON object for each line."""
+    return _docker_text(content.partition(b"\n")[0]) is not None
+
+
+def from_docker(content: bytes) -> bytes:
+    """The container's output; a line that is no such object, as the last of a file that is cut, stays as it is."""
+    texts = ((line, _docker_text(line)) for line in content.splitlines(keepends=True))
+    return b"".join(line if text is None else text for line, text in texts)
+
+
+def _docker_text(line: bytes) -> bytes | None:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if (
+        not isinstance(entry, dict)
+        or not entry.keys() >= {"log", "stream", "time"}
+        or not isinstance(entry["log"], str)
+    ):
+        return None
+    return entry["log"].encode("utf-8", errors="replace")

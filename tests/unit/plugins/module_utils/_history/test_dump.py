@@ -328,3 +328,25 @@ def test_files_that_powershell_wrote_are_read(encoding: str) -> None:
     assert found.warnings == ()
     assert [record.kind for record in objects_of(found)] == ["pods"]
     assert list(found.history.logs.values()) == [line.encode()]
+
+
+def test_the_files_of_docker_are_read() -> None:
+    """As Kubernetes keeps them on a node with Docker; a line that is too long for it comes in parts."""
+    parts = [
+        'time="2026-11-23T03:10:01Z" level=info ',
+        'msg="\u00e9"\n',
+        'time="2026-11-23T03:10:02Z" level=info msg=x\n',
+    ]
+    entries = [{"log": part, "stream": "stderr", "time": "2026-11-23T03:10:01.1Z"} for part in parts]
+    content = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries) + b'{"log":"cut'
+    found = run({"pods.json": pod(), f"longhorn-system_{POD}_u-1/c/0.log".replace("u-1", "a-1"): content})
+    assert found.warnings == ()
+    assert list(found.history.logs.values()) == ["".join(parts).encode() + b'{"log":"cut']
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"log":1,"stream":"","time":""}', b'{"log":"x"}', b'{"level":"info","msg":"x"}', b"[" * 9999]
+)
+def test_other_lines_of_json_are_a_log_as_they_are(line: bytes) -> None:
+    found = run({"pods.json": pod(), f"{POD}.log": line})
+    assert list(found.history.logs.values()) == [line]

@@ -327,7 +327,8 @@ def _event(event: EventFact) -> Mark:
 
 def _missing_events(case: Case, item: Invocation) -> list[Mark]:
     events = case.index.events.get(item.seen.first.meta.owner_uid, [])
-    unseen = case.lacks("jobs", "events") or [text for text in [events_recorded.forgotten(case, item)] if text]
+    doubts = (events_recorded.forgotten(case, item), events_recorded.too_early(case, item))
+    unseen = case.lacks("jobs", "events") or [doubt for doubt in doubts if doubt]
     later = events_recorded.next_job(case, item)
     found = []
     for reason, moment in (("SuccessfulCreate", _began(item)), ("SawCompletedJob", _ended(case, item))):

@@ -82,6 +82,14 @@ def forgotten(case: Case, invocation: Invocation) -> str:
     return "the CronJob is older than its cluster keeps events, so how much of their budget was left is not known"
 
 
+def too_early(case: Case, invocation: Invocation) -> str:
+    """Why the events may just not have come: nobody waited for those of the last Job, and nothing came after it."""
+    ended = case.index.ended
+    if next_job(case, invocation) is not None or (ended is not None and ended.reason == "invocations"):
+        return ""
+    return "the record ended after that Job, and nothing shows that its events were waited for"
+
+
 def next_job(case: Case, invocation: Invocation) -> int | None:
     """When the Job after this one was added; None when it was the last."""
     later = case.added[invocation.position + 1 :]
@@ -119,9 +127,12 @@ def _one(
         finding.right.append(f"{reason} of Job {invocation.name} is lost: {why}")
     elif not case.lacks("jobs", "events"):
         text = f"the CronJob has no {reason} event for Job {invocation.name}"
-        doubt = forgotten(case, invocation)
-        if doubt:
+        if doubt := forgotten(case, invocation):
             finding.unclear(f"{text}, but {doubt}", invocation.evidence, advice=_YOUNG)
+        elif doubt := too_early(case, invocation):
+            finding.unclear(
+                f"{text}, but {doubt}", invocation.evidence, advice="Record a little longer after the last Job."
+            )
         else:
             finding.bad(text, invocation.evidence)
 

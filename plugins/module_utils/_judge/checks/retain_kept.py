@@ -92,7 +92,9 @@ def _snapshots(finding: Finding, case: Case, last: Invocation) -> _Left | None:
         finding.unclear("the engine was not seen after the last Job's snapshot", advice=grounds.advice_for("engines"))
         return None
     fact = looks[-1]
-    kept = tuple(item.name for item in fact.snapshots if _counts(case, item.job) and not item.removed)
+    later = _of_cut_jobs(case, "snapshot")
+    there = (item for item in fact.snapshots if _counts(case, item.job) and not item.removed)
+    kept = tuple(item.name for item in there if item.name not in later)
     where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}", ", ".join(kept))
     fresh = fact.meta.version > (last.seen.over or 0)
     return _Left(kept, (where,), stale="" if fresh else "the engine was not seen again after the last Job")
@@ -110,24 +112,34 @@ def _backups(finding: Finding, case: Case, last: Invocation) -> _Left | None:
     if not listings or (case.index.origin == "recorder" and listings[-1].number < last.seen.over_record):
         finding.unclear("the store was not listed after the last Job", advice=grounds.advice_for("store"))
         return None
-    own = {item.name for item in case.artefacts("backup")}
+    own, later = {item.name for item in case.artefacts("backup")}, _of_cut_jobs(case, "backup")
     names = tuple(
         item.name
         for item in listings[-1].backups
-        if item.volume == case.cell.volume and (item.name in own or item.labels.get(JOB_LABEL) == case.cell.job)
+        if item.volume == case.cell.volume
+        and item.name not in later
+        and (item.name in own or item.labels.get(JOB_LABEL) == case.cell.job)
     )
     return _Left(names, (Evidence("store listing", f"record {listings[-1].number}", ", ".join(names)),))
 
 
 def _by_objects(finding: Finding, case: Case, kind: ArtefactKind, last: Invocation) -> _Left:
     grounds.require_watched(finding, case, f"{kind}s")
-    there = [life for life in _lives(case, kind) if life.gone is None]
+    later = _of_cut_jobs(case, kind)
+    there = [life for life in _lives(case, kind) if life.gone is None and life.name not in later]
     return _Left(
         names=tuple(life.name for life in there if life.deleting is None),
         evidence=tuple(life.at(None, f"{kind} {life.name}") for life in there),
         going=tuple(life.name for life in there if life.deleting is not None and life.deleting > last.seen.added),
         stuck=tuple(life.name for life in there if life.deleting is not None and life.deleting <= last.seen.added),
     )
+
+
+def _of_cut_jobs(case: Case, kind: ArtefactKind) -> set[str]:
+    """Made by a Job that is not judged, or maybe: its own clean-up had yet to come."""
+    cut = {item.position for item in case.invocations if item.cut}
+    made = {artefact.name for place in cut for artefact in case.invocations[place].made(kind)}
+    return made | {item.name for item in case.loose if item.kind == kind and cut.intersection(item.candidates)}
 
 
 def _lives(case: Case, kind: ArtefactKind) -> Iterator[Life]:

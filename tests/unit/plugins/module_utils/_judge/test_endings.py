@@ -233,3 +233,26 @@ def test_a_backup_of_a_job_without_its_log_may_have_been_deleted_by_it() -> None
     assert checks(changed(Run("v1.8.2", "backup"), unlisted))["store-agrees"].verdict == "fail"
     judgement = changed(Run("v1.8.2", "backup"), unlisted, lambda h: h.drop_log("nightly-qa-1"))
     assert checks(judgement)["store-agrees"].verdict == "inconclusive"
+
+
+# --- a recorder that was killed --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("release", "task", "fault"),
+    [
+        ("v1.1.3", "backup", ("none", "")),
+        ("v1.2.6", "backup", ("none", "")),
+        ("v1.5.5", "snapshot", ("none", "")),
+        ("v1.12.1", "backup", ("asynchronous backup-delete", "backup-store")),
+    ],
+)
+def test_what_passes_in_the_end_fails_at_no_moment_before(release: str, task: str, fault: tuple[str, str]) -> None:
+    """Wherever the recorder was killed: that something had not come yet is not that it never came."""
+    run = Run(release, task, *fault, scheduled=True).history()
+    whole = Changed(list(run.records), dict(run.logs)).judge()
+    assert whole.verdict == "pass"
+    for length in range(2, len(run.records)):
+        judgement = Changed(list(run.records[:length]), dict(run.logs)).judge(number=False)
+        failed = [
+            str((check.check, check.volume, check.summary)) for check in judgement.checks if check.verdict == "fail"
+        ]
+        assert failed == [], f"the first {length} records"

@@ -77,7 +77,7 @@ def test_lanes_keep_the_schema_and_the_servers_times() -> None:
         ({"lane": "backups", "label": "backup backup-1"}, [("ok", 1, None)]),
         ({"lane": "logs", "kind": "warning"}, [("ok", 5, 5)]),
         ({"lane": "events", "kind": "event"}, [("ok", 0, 0), ("ok", 7, 7), ("ok", 60, 60)]),
-        ({"lane": "events", "kind": "missing event"}, [("bad", 70, 70)]),
+        ({"lane": "events", "kind": "missing event"}, [("unknown", 70, 70)]),
     ],
     ids=[
         "ticks", "Jobs", "attempts", "retry", "deleted snapshot", "one too many", "backup stays", "warning", "events",

@@ -27,13 +27,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.errors import
     NotFound,
     Refused,
 )
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE, Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.history_dir import HistoryWriter
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.http import Stream
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.log_cursor import LogCursor
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff, Clock
 
-_SILENCE = 240.0  # a log may be silent for long; after this the connection is made anew, which costs nothing
 _LONGEST_WAIT = 10.0  # for the pod status that explains the end of a stream, before the stream is asked for again
 _LOOK = 0.1
 _NOT_YET = 15.0  # longest refusal of a log that should be there: not started, not known (yet) to the server
@@ -106,7 +105,7 @@ class LogKeeper:
     backoff: t.Callable[[], Backoff]
     failed: t.Callable[[BaseException], None]
     finished: set[tuple[str, int]] = field(default_factory=set)  # read to their end by an earlier recording
-    silence: float = _SILENCE
+    silence: float = SILENCE  # a log may be silent for longer; the connection is made anew then, which costs nothing
     concluding: threading.Event = field(default_factory=threading.Event, init=False)
     _runs: dict[str, Run] = field(default_factory=dict, init=False)
     _followers: dict[tuple[str, int], Follower] = field(default_factory=dict, init=False)

@@ -13,7 +13,7 @@ from tests.unit.plugins.module_utils._cluster.fast_clock import FastClock
 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster import errors, history_dir, logs
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.client import Listing
-from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import Streams
+from ansible_collections.longhorn.qa.plugins.module_utils._cluster.feed import SILENCE, Streams
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import Backoff
 from ansible_collections.longhorn.qa.plugins.module_utils._history import model
 
@@ -122,7 +122,7 @@ def test_a_log_is_followed_to_the_end_of_its_container(tmp_path: Path, clock: Cl
     assert gaps == []
     assert server.asked[0] == {
         "namespace": "n", "container": "c", "timestamps": True, "follow": True, "previous": False, "since_time": "",
-        "silence": 240.0,
+        "silence": SILENCE,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "roles/best_effort_cleanup"
@@ -32,6 +33,23 @@ PLAY = f"""
 """
 
 
+# Of three clusters one fails before it is judged.
+CLUSTERS = f"""
+- hosts: all
+  gather_facts: false
+  connection: local
+  vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml]
+  tasks:
+    - ansible.builtin.set_fact:
+        __best_effort_cleanup_verdict: broken
+        __best_effort_cleanup_report: {{failed: true}}
+    - ansible.builtin.set_fact:
+        __best_effort_cleanup_report: "{{{{ {{'stats': reports[inventory_hostname]}} }}}}"
+        __best_effort_cleanup_verdict: "{{{{ reports[inventory_hostname].longhorn_qa_verdict }}}}"
+      when: inventory_hostname in reports
+    - {{SET_STATS}}
+      when: inventory_hostname in reports
+"""
 ONE_ROLE = """
 - hosts: localhost
   gather_facts: false
@@ -41,10 +59,10 @@ ONE_ROLE = """
 """
 
 
-def played(folder: Path, play: str, options: list[str]) -> subprocess.CompletedProcess[str]:
+def played(folder: Path, play: str, options: list[str], *more: str) -> subprocess.CompletedProcess[str]:
     (folder / "play.yml").write_text(play)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / "play.yml")]
-    command += [word for option in options for word in ("-e", option)]
+    command += [*more, *(word for option in options for word in ("-e", option))]
     return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
 
 
@@ -56,11 +74,23 @@ def seen(folder: Path, options: list[str]) -> dict[str, t.Any]:
     return found
 
 
+def judged(verdict: str, release: str, *, failed: list[str]) -> dict[str, t.Any]:
+    return {
+        "longhorn_qa_verdict": verdict,
+        "longhorn_qa_releases": [release],
+        "longhorn_qa_volumes": 4,
+        "longhorn_qa_checks": {"pass": 40 - len(failed), "fail": len(failed), "inconclusive": 1},
+        "longhorn_qa_failed": failed,
+        "longhorn_qa_report": f"/r/{release}/report.html",
+    }
+
+
 def environment(folder: Path) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
         "COLUMNS": "1000",
+        "ANSIBLE_SHOW_CUSTOM_STATS": "1",
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
         "ANSIBLE_HOME": str(folder / "home"),
@@ -133,3 +163,39 @@ def test_a_default_engine_image_is_not_ignored(tmp_path: Path) -> None:
     done = played(tmp_path, ONE_ROLE.format(role="engine_image"), [json.dumps(options)])
     assert "q.io/e:y is none of engine_image_images (q.io/e:x)" in done.stdout + done.stderr
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("hosts", "verdict"),
+    [
+        pytest.param("a", "fail", id="one cluster"),
+        pytest.param("a,b", "fail", id="two clusters"),
+        pytest.param("b,a", "fail", id="the other way round"),
+        pytest.param("a,b,c", "broken", id="one that was not judged"),
+    ],
+)
+def test_the_statistics_are_those_of_all_clusters(tmp_path: Path, hosts: str, verdict: str) -> None:
+    """As AWX has them: text must not be joined to text, nor the last cluster stand for all."""
+    reports = {
+        "a": judged("fail", "v1.0.0", failed=["v: single-attempt"]),
+        "b": judged("pass", "v1.0.1", failed=[]),
+    }
+    tasks = yaml.safe_load((ROLE / "tasks/observe.yml").read_text(encoding="utf-8"))
+    (task,) = (task for task in tasks if "ansible.builtin.set_stats" in task)
+    play = CLUSTERS.replace(
+        "{SET_STATS}", "ansible.builtin.set_stats: " + json.dumps(task["ansible.builtin.set_stats"])
+    )
+    done = played(tmp_path, play, [json.dumps({"reports": reports})], "-i", f"{hosts},")
+    assert done.returncode == 0, done.stdout + done.stderr
+    stats = json.loads(done.stdout.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])
+    there = [reports[host] for host in hosts.split(",") if host in reports]
+    assert stats == {
+        "longhorn_qa_verdict": verdict,
+        "longhorn_qa_releases": sorted(one["longhorn_qa_releases"][0] for one in there),
+        "longhorn_qa_volumes": 4 * len(there),
+        "longhorn_qa_checks": {
+            "pass": 39 if len(there) == 1 else 79, "fail": 1, "inconclusive": len(there),
+        },
+        "longhorn_qa_failed": ["v: single-attempt"],
+        "longhorn_qa_report": ", ".join(one["longhorn_qa_report"] for one in there),
+    }  # fmt: skip

@@ -153,12 +153,13 @@ options:
         front of a given one, so that the permissions there are asked for too.
     type: str
     default: ""
-  store_deployed:
+  store_url:
     description:
-      - Whether the run deploys its own backup store. With V(false) a store is given, and O(store_namespace) only
-        matters when a cell's fault needs the proxy.
-    type: bool
-    default: true
+      - URL of the backup store that is given, in which a mistake is found here. Then O(store_namespace) only matters
+        when a cell's fault needs the proxy.
+      - Empty means that the run deploys its own store.
+    type: str
+    default: ""
 requirements:
   - croniter >= 3 (Python library, on the host that executes the module)
 """
@@ -244,7 +245,7 @@ OWN: argspec.Spec = {
     "default_engine_faults": cell_options.deletions_option(),
     "allow_short_interval": {"type": "bool", "default": False},
     "store_namespace": {"type": "str", "default": ""},
-    "store_deployed": {"type": "bool", "default": True},
+    "store_url": {"type": "str", "default": ""},
 }
 
 

@@ -84,6 +84,7 @@ def page(seen: Seen, intended: Intended) -> Page:
         *_time_problems(seen, intended),
         *_cell_problems(seen, intended),
     ]
+    problems = list(dict.fromkeys(problems))  # a plan and its run can have the same one
     lines = [*_cluster_lines(seen), *_run_lines(seen, intended, timeout), *_cell_lines(seen, intended)]
     if problems:
         lines += ["", "Not possible:", *(f"  - {problem}" for problem in problems)]

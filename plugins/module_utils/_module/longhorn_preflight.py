@@ -22,7 +22,12 @@ from ansible_collections.longhorn.qa.plugins.module_utils._cluster.kinds import 
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.longhorn import Node
 from ansible_collections.longhorn.qa.plugins.module_utils._cluster.waiting import SYSTEM, Clock
 from ansible_collections.longhorn.qa.plugins.module_utils._history import records
-from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import permissions, preflight, versions
+from ansible_collections.longhorn.qa.plugins.module_utils._longhorn import (
+    backup_target,
+    permissions,
+    preflight,
+    versions,
+)
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.cells import CellError, plan_cells
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.fault_cells import AUTO, Wish, plan_by_fault
 from ansible_collections.longhorn.qa.plugins.module_utils._longhorn.permissions import Permission, When
@@ -146,8 +151,13 @@ def _look(here: Fixtures, params: Mapping[str, t.Any], intended: Intended, longh
         volumes={volume.name: volume.labels for volume in volumes},
         cronjobs=_tried(problems, lambda: _cronjobs(here), ()),
         interval=None if cron_problems else cron.shortest_interval(intended.cron),
-        problems=(*problems, *cron_problems),
+        problems=(*problems, *cron_problems, *_store_problems(params, longhorn.release)),
     )
+
+
+def _store_problems(params: Mapping[str, t.Any], release: str) -> list[str]:
+    url = params.get("store_url") or ""
+    return backup_target.url_problems(url, release=release) if url else []
 
 
 def _release(params: Mapping[str, t.Any], image: str, problems: list[str]) -> str:
@@ -175,7 +185,7 @@ def _questions(params: Mapping[str, t.Any], intended: Intended, release: str) ->
     """The permissions that this very run needs, each with the namespace it is needed in."""
     faults = {cell.fault_type for cell in intended.cells if cell.faults}
     # Where a given store is, if it is in the cluster at all, is only known when it is used.
-    deploys = params.get("store_deployed", True) or "backup-store" in faults
+    deploys = not params.get("store_url") or "backup-store" in faults
     namespace, store = params["namespace"], (params.get("store_namespace") or "") if deploys else ""
     circumstances: list[When] = [permissions.TRIGGER] if intended.trigger else []
     if any(cell.makes_backups for cell in intended.cells):

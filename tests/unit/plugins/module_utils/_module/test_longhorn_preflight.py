@@ -83,6 +83,29 @@ def test_until_1_1_the_plan_is_the_manual_procedures(api: t.Any) -> None:
     assert planned(api, "v1.0.1")["cells"] == CELLS
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("ftp://host/", "unknown scheme", id="an unknown scheme"),
+        pytest.param("s3://bucket/", "expected s3://bucket@region/", id="no region"),
+        pytest.param("cifs://host/share", "needs Longhorn 1.5", id="not with this release"),
+    ],
+)
+def test_a_given_store_with_an_address_that_cannot_be_used(api: t.Any, url: str, words: str) -> None:
+    cluster(api)
+    api.objects("volumes")
+    with pytest.raises(errors.Refused, match=words):
+        run(api, store_url=url)
+
+
+def test_a_problem_is_told_once(api: t.Any) -> None:
+    cluster(api)
+    api.objects("volumes")
+    with pytest.raises(errors.Refused, match="up to 12") as caught:
+        run(api, cells=None, plan=PLAN, run_id="Bad_ID")
+    assert str(caught.value).count("up to 12") == 1
+
+
 def test_a_release_that_is_not_known_is_the_only_problem_of_a_plan(api: t.Any) -> None:
     with pytest.raises(errors.Refused, match=r"v1\.12\.1\. Nothing was changed\.") as caught:
         planned(api, "custom")
@@ -134,7 +157,7 @@ def test_with_a_given_store_the_rights_are_asked_for_what_the_run_puts_in_front(
     cluster(api, image="longhornio/longhorn-manager:v1.0.0")
     api.objects("volumes")
     wish = {**PLAN, "effects": ["visible"], "tasks": ["backup"], "fault": fault}
-    run(api, cells=None, plan=wish, store_namespace="store", store_deployed=False)
+    run(api, cells=None, plan=wish, store_namespace="store", store_url="s3://b@r/")
     asked = [body["spec"]["resourceAttributes"] for _line, body in api.writes]
     where = {item.get("namespace", "") for item in asked}
     assert where == ({"longhorn-system", "store", ""} if wanted else {"longhorn-system"})

@@ -200,17 +200,21 @@ def _join_objects(case: Case, profile: Profile, fault: Fault, items: list[CleanU
         later = next((end for end in ends[place + 1 :] if end is not None), None)
         for name in dict.fromkeys(name for name, _where in names):
             life = next(reversed(lives.get(name, [])), None)
-            if life is None or (life.gone is None and unwatched):
+            limit = ends[place] if name in before and ends[place] is not None else later
+            if life is None or (unwatched and not _went_before(life, limit)):  # it may have gone sooner, or gone at all
                 item.blind.extend(unwatched or [f"{kind} {name} has no object in the history"])
                 item.warned.extend(told.get(name, []))
                 continue
-            limit = ends[place] if name in before and ends[place] is not None else later
             _outcome_of(item, life, limit, told.get(name, []))
         before |= {name for name, _where in names}
 
 
+def _went_before(life: Life, limit: int | None) -> bool:
+    return life.gone is not None and (limit is None or life.gone < limit)
+
+
 def _outcome_of(item: CleanUp, life: Life, limit: int | None, told: Sequence[Evidence]) -> None:
-    if life.gone is not None and (limit is None or life.gone < limit):
+    if _went_before(life, limit):
         item.done.append(life.at(life.gone, f"{life.kind} {life.name} is gone"))
         return
     if life.complaint is not None:

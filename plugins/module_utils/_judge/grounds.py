@@ -105,6 +105,13 @@ def _require_engine_log(finding: Finding, case: Case) -> None:
             )
 
 
+def settled(case: Case, invocation: Invocation) -> bool:
+    """Whether what others tell of a Job only after its end was waited for: it was not the last, or there was time."""
+    ended = case.index.ended
+    last = invocation.position == len(case.invocations) - 1
+    return not last or (ended is not None and ended.reason == "invocations")
+
+
 def may_fail(case: Case, fault: Fault) -> bool:
     """Whether what is said to make this deletion fail can do so on this release at all."""
     if fault in case.index.subjects.default_engine_faults:

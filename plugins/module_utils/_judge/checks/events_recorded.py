@@ -83,11 +83,9 @@ def forgotten(case: Case, invocation: Invocation) -> str:
 
 
 def too_early(case: Case, invocation: Invocation) -> str:
-    """Why the events may just not have come: nobody waited for those of the last Job, and nothing came after it."""
-    ended = case.index.ended
-    if next_job(case, invocation) is not None or (ended is not None and ended.reason == "invocations"):
-        return ""
-    return "the record ended after that Job, and nothing shows that its events were waited for"
+    """Why the events may just not have come."""
+    settled = grounds.settled(case, invocation)
+    return "" if settled else "the record ended after that Job, and nothing shows that its events were waited for"
 
 
 def next_job(case: Case, invocation: Invocation) -> int | None:

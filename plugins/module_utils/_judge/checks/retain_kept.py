@@ -96,7 +96,7 @@ def _snapshots(finding: Finding, case: Case, last: Invocation) -> _Left | None:
     there = (item for item in fact.snapshots if _counts(case, item.job) and not item.removed)
     kept = tuple(item.name for item in there if item.name not in later)
     where = Evidence(f"engines/{fact.meta.name}", f"resourceVersion {fact.meta.version}", ", ".join(kept))
-    fresh = fact.meta.version > (last.seen.over or 0)
+    fresh = fact.meta.version > (last.seen.over or 0) and grounds.settled(case, last)  # its status is sampled
     return _Left(kept, (where,), stale="" if fresh else "the engine was not seen again after the last Job")
 
 
@@ -127,11 +127,13 @@ def _by_objects(finding: Finding, case: Case, kind: ArtefactKind, last: Invocati
     grounds.require_watched(finding, case, f"{kind}s")
     later = _of_cut_jobs(case, kind)
     there = [life for life in _lives(case, kind) if life.gone is None and life.name not in later]
+    unseen = case.lacks(f"{kind}s")
     return _Left(
         names=tuple(life.name for life in there if life.deleting is None),
         evidence=tuple(life.at(None, f"{kind} {life.name}") for life in there),
         going=tuple(life.name for life in there if life.deleting is not None and life.deleting > last.seen.added),
         stuck=tuple(life.name for life in there if life.deleting is not None and life.deleting <= last.seen.added),
+        stale=unseen[0] if unseen else "",
     )
 
 

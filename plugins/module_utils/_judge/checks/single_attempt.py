@@ -72,6 +72,9 @@ def _executions(finding: Finding, case: Case, invocation: Invocation) -> None:
     name = invocation.name
     if rise == 1:
         finding.evidence.append(where)
+    elif rise > 1 and (unseen := case.lacks("jobs", "recurringjobs")):
+        text = f"the executionCount rose by {rise} from Job {name} on, maybe by others: {unseen[0]}"
+        finding.unclear(text, where, advice=grounds.advice_for("recurringjobs"))
     elif rise > 1:
         finding.bad(f"the executionCount rose by {rise} in Job {name}, which had one attempt that was seen", where)
     else:

@@ -71,7 +71,11 @@ def _one(finding: Finding, case: Case, invocation: Invocation, artefact: Artefac
     kind = grounds.backup_kind(case)
     if "api" not in artefact.sources and not case.lacks("jobs", kind):
         where = "engine.status.backupStatus" if kind == "engines" else "backups.longhorn.io"
-        finding.bad(f"{name} is unknown to the API ({where})", *evidence)
+        if kind == "engines" and not grounds.settled(case, invocation):
+            text = f"{name} was not yet known to the API ({where}) when the record ended"
+            finding.unclear(text, *evidence, advice=grounds.advice_for(kind))
+        else:
+            finding.bad(f"{name} is unknown to the API ({where})", *evidence)
     if artefact.name in removed_by(case, invocation):
         return  # by a later attempt of its own Job, before anybody listed the store
     if "store" not in artefact.sources and listings:

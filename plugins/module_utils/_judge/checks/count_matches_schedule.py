@@ -39,6 +39,8 @@ def check(case: Case, ticks: Ticks) -> CheckVerdict:
     else:
         _compare(finding, case, schedule)
     grounds.require_snapshot_sources(finding, case)
+    if case.cell.makes_backups:
+        grounds.require_watched(finding, case, grounds.backup_kind(case))
     for kind in made_kinds(case):
         _growth(finding, case, kind)
     return conclude(finding, check=ID, volume=case.cell.volume)

@@ -333,3 +333,19 @@ def test_the_engines_status_may_come_after_the_last_job(reason: str, verdict: st
 
 def _backups(engine: model.ObjectSeen) -> dict[str, t.Any]:
     return t.cast(dict[str, t.Any], engine.object["status"]["backupStatus"])
+
+
+@pytest.mark.parametrize("release", ["v1.2.6", "v1.12.1"])
+@pytest.mark.parametrize("kind", ["backups", "snapshots", "engines", "jobs", "pods"])
+def test_a_hole_that_is_told_hides_no_duplicate(release: str, kind: str) -> None:
+    run = Run(release, "backup", scheduled=True).history()
+    history = Changed(list(run.records), dict(run.logs))
+    second = list(dict.fromkeys(record.object["metadata"]["name"] for record in history.of("jobs")))[1]
+    history.put("backups", backup("backup-again", of="snap-0001"), after=second)
+    wrong = {name for name, check in checks(history.judge()).items() if check.verdict == "fail"}
+    assert wrong >= {"one-backup-per-invocation", "count-matches-schedule", "store-agrees"}
+    whole = model.History(tuple(history.records), history.logs)
+    begun = 1 + max(place for place, record in enumerate(whole.records) if isinstance(record, model.ListDone))
+    for start in range(begun, len(whole.records) - 1, 2):
+        found = checks(lost(whole, (kind,), start, None).judge())
+        assert "pass" not in {found[name].verdict for name in wrong}, start

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from ansible_collections.longhorn.qa.plugins.module_utils._module import ticks as module
 from ansible_collections.longhorn.qa.plugins.module_utils._module.ticks import ticks
 
 START = datetime(2026, 11, 23, 3, 9, tzinfo=timezone.utc)
@@ -49,3 +50,24 @@ def test_moments_at_the_edge_of_the_calendar_are_refused(moment: datetime) -> No
     """A forged history may have any."""
     with pytest.raises(ValueError, match="a calendar has no times between"):
         ticks("* * * * *", moment, moment)
+
+
+@pytest.mark.parametrize("expression", ["* * * * *", "*/5 * * * *", "0 3 * * *"])
+def test_a_time_that_is_centuries_away_is_found_out_at_once(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One forged moment would cost every volume of a history many seconds."""
+    asked = []
+
+    class Counted(module.croniter):  # type: ignore[misc, name-defined]
+        def get_next(self, *arguments: object) -> object:
+            asked.append(arguments)
+            return super().get_next(*arguments)
+
+    monkeypatch.setattr(module, "croniter", Counted)
+    with pytest.raises(ValueError, match="more than"):
+        ticks(expression, START, datetime(9999, 12, 30, tzinfo=timezone.utc))
+    assert len(asked) < 2000
+
+
+def test_years_of_a_common_schedule_are_listed() -> None:
+    found = ticks("0 * * * *", START, START + timedelta(days=3650))
+    assert len(found) == 3650 * 24

@@ -63,6 +63,12 @@ def _open_connection(params: Mapping[str, t.Any]) -> Connection:
             advice="Install it where the module runs: pip install 'kubernetes>=29'.",
         ) from IMPORT_ERROR
     configuration = _configuration(params)
+    if "@" in configuration.host:  # it would not be sent, and stand in every message
+        raise BadInput(
+            "the address of the API server holds a user's name or password",
+            subject="host" if params.get("host") else _source(params),
+            advice="Give the address alone, and username and password, or api_key, as options of their own.",
+        )  # fmt: skip
     rest = kubernetes_rest.RESTClientObject(configuration)
     return Connection(
         host=configuration.host.rstrip("/"),

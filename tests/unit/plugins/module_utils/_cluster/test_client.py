@@ -449,6 +449,12 @@ def test_an_authority_in_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
         connect({"kubeconfig": str(path)})
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated(clock: Clock) -> None:
+    with pytest.raises(errors.BadInput, match=r"^host: .*password.*options of their own") as refused:
+        connect({"host": "https://admin:canary@127.0.0.1:6443", "api_key": "x"}, clock=clock)
+    assert "canary" not in str(refused.value)
+
+
 def test_an_address_without_tls(api: Api, client: Client) -> None:
     api.answers(reply(400, b"Client sent an HTTP request to an HTTPS server.\n"))
     with pytest.raises(errors.BadInput, match=r"HTTPS server\. Begin host with https://"):

@@ -12,7 +12,6 @@ from tests.unit.plugins.module_utils._judge.changed import (
     VISIBLE,
     Change,
     Changed,
-    backup,
     cell_of,
     changed,
     checks,
@@ -68,28 +67,6 @@ def test_what_the_count_was_before_has_to_be_known() -> None:
     )
     assert not_pass(judgement) == {}
     assert len([e for e in checks(judgement)["single-attempt"].evidence if e.what == "recurringjobs/nightly"]) == 2
-
-
-def test_backups_at_once() -> None:
-    def late(history: Changed) -> None:
-        first = [r for r in history.of("backups") if r.object["metadata"]["labels"]["backup-volume"] == FAULTY]
-        name = first[0].object["metadata"]["name"]
-        for record in history.of("backups", name):
-            if "deletionTimestamp" not in record.object["metadata"] and record.change != "DELETED":
-                record.object["status"]["state"] = "InProgress"
-
-    judgement = changed(Run("v1.8.2", "backup"), late)
-    assert checks(judgement)["no-overlap"].verdict == "fail"
-    assert "were being made at once" in checks(judgement)["no-overlap"].summary
-
-
-def test_somebody_elses_backup_may_be_made_meanwhile() -> None:
-    """It is never complete, and so would be made at once with every one after it."""
-    judgement = changed(
-        Run("v1.8.2", "backup"),
-        lambda h: h.put("backups", backup("backup-x", "snap-x", "InProgress", job="other"), after="nightly-qa-1-abcde"),
-    )
-    assert not_pass(judgement) == {}
 
 
 # --- the schedule and its events -------------------------------------------------------------------------------------
@@ -150,6 +127,22 @@ def as_release(release: str) -> Change:
         history.records[0] = replace(start, subjects=replace(start.subjects, release=release))
 
     return change
+
+
+@pytest.mark.parametrize("task", ["snapshot", "backup", "snapshot-delete"])
+@pytest.mark.parametrize("change", [lambda _history: None, as_release("v0.1.0")], ids=["known", "without a profile"])
+def test_every_check_names_its_volume(task: str, change: Change) -> None:
+    judgement = changed(Run("v1.8.2", task), change)
+    for volume in (FAULTY, BYSTANDER):
+        assert {check.volume for check in cell_of(judgement, volume).checks} == {volume}
+
+
+def test_without_a_profile_the_release_is_to_be_stated() -> None:
+    judgement = changed(Run("v1.8.2", "snapshot", VISIBLE, "admission"), as_release("v0.1.0"))
+    for name in ("fault-live", "cleanup-warning"):
+        found = checks(judgement)[name]
+        assert found.verdict == "inconclusive"
+        assert "State the release with longhorn_release." in found.advice
 
 
 def test_a_release_that_is_not_known_meets_the_contract_or_not() -> None:

@@ -7,7 +7,15 @@ import copy
 import typing as t
 
 import pytest
-from tests.unit.plugins.module_utils._judge.changed import WITH_OBJECTS, Change, Changed, backup, changed, checks
+from tests.unit.plugins.module_utils._judge.changed import (
+    WITH_OBJECTS,
+    Change,
+    Changed,
+    backup,
+    changed,
+    checks,
+    not_pass,
+)
 from tests.unit.plugins.module_utils._judge.made import FAULTY, Run
 
 from ansible_collections.longhorn.qa.plugins.module_utils._judge.verdict import CheckVerdict
@@ -80,6 +88,28 @@ def test_two_of_one_attempt_that_were_never_seen_apart_may_have_been_at_once(
 
 
 # --- objects --------------------------------------------------------------------------------------------------------
+def test_backups_at_once() -> None:
+    def late(history: Changed) -> None:
+        first = [r for r in history.of("backups") if r.object["metadata"]["labels"]["backup-volume"] == FAULTY]
+        name = first[0].object["metadata"]["name"]
+        for record in history.of("backups", name):
+            if "deletionTimestamp" not in record.object["metadata"] and record.change != "DELETED":
+                record.object["status"]["state"] = "InProgress"
+
+    judgement = changed(Run("v1.8.2", "backup"), late)
+    assert checks(judgement)["no-overlap"].verdict == "fail"
+    assert "were being made at once" in checks(judgement)["no-overlap"].summary
+
+
+def test_somebody_elses_backup_may_be_made_meanwhile() -> None:
+    """It is never complete, and so would be made at once with every one after it."""
+    judgement = changed(
+        Run("v1.8.2", "backup"),
+        lambda h: h.put("backups", backup("backup-x", "snap-x", "InProgress", job="other"), after="nightly-qa-1-abcde"),
+    )
+    assert not_pass(judgement) == {}
+
+
 @pytest.mark.parametrize("release", WITH_OBJECTS)
 @pytest.mark.parametrize(("state", "verdict"), [("InProgress", "fail"), ("Completed", "pass")])
 def test_an_object_that_is_added_before_the_one_before_is_ready_is_at_once(

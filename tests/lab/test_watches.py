@@ -119,8 +119,9 @@ def test_one_watch_per_kind_however_many_volumes(noted: Running, tmp_path: Path,
     assert set(counted(proofs, "watch")) == set(KINDS)
     assert open_at_once(watches) == []
     # Nothing was lost, so no watch began anew with a list. Before the recording it is looked at once whether there is
-    # anything to record, and before a Job is made by hand, whether another one is active.
-    before = Counter(("cronjobs", "volumes"))
+    # anything to record, and which release the manager's pods are of; before a Job is made by hand, whether another one
+    # is active.
+    before = Counter(("cronjobs", "volumes", "pods"))
     by_hand = Counter({"jobs": counted(requests, "create")["jobs"]})
     assert counted(requests, "list") == Counter(KINDS) + before + by_hand
     assert by_hand["jobs"] == volumes * INVOCATIONS

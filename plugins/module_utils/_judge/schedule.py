@@ -162,9 +162,8 @@ def _shift(expression: str, own: Sequence[datetime], ticks: Ticks) -> str:
     except ValueError:
         return ""
     farthest = _FARTHEST // _ZONES
-    for step in sorted(
-        range(-farthest, farthest + 1), key=lambda step: (step % 4 != 0, abs(step))
-    ):  # whole hours first
+    steps = range(-farthest, farthest + 1)
+    for step in sorted(steps, key=lambda step: (step % 4 != 0, abs(step))):  # whole hours first
         if every.issuperset(tick + step * _ZONES for tick in own):
             return f"{'+' if step > 0 else '-'}{abs(step) * _ZONES}"
     return ""
